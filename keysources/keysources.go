@@ -1,0 +1,108 @@
+// Package keysources defines how a data key is wrapped for its readers.
+//
+// A [Recipient] wraps the key for one reader and needs no secret; an [Identity]
+// unwraps it. What lies between them is a [Stanza], one entry of the metadata of
+// a sealed file. Each key source is a package below this one; none of them ever
+// sees a document.
+package keysources
+
+import (
+	"context"
+	"errors"
+)
+
+// ErrNotForMe is returned (wrapped) by [Identity.Unwrap] for a stanza that was
+// made for somebody else.
+var ErrNotForMe = errors.New("not for this identity")
+
+// The types of stanzas, named as the lists in sops's metadata.
+const (
+	TypeAge   = "age"
+	TypePGP   = "pgp"
+	TypeKMS   = "kms"
+	TypeGCP   = "gcp_kms"
+	TypeAzure = "azure_kv"
+	TypeVault = "hc_vault"
+	TypeHCKMS = "hckms"
+)
+
+// Types lists the stanza types in the order in which they are written, which is
+// sops's since 3.13 (alphabetical).
+func Types() []string {
+	return []string{TypeAge, TypeAzure, TypeGCP, TypeVault, TypeHCKMS, TypeKMS, TypePGP}
+}
+
+// Stanza is a data key, or a share of one, wrapped for one reader.
+type Stanza struct {
+	// Type is the name of the metadata list it stands in.
+	Type string
+	// Fields are the entry's scalars, in the order of the file, Enc among them
+	// under the name "enc".
+	Fields []Field
+	// Context is the encryption context of a KMS stanza, nil for all others.
+	Context []Field
+}
+
+// Field is a named value.
+type Field struct{ Name, Value string }
+
+// Get returns the value of a field, or "".
+func (s Stanza) Get(name string) string {
+	for _, f := range s.Fields {
+		if f.Name == name {
+			return f.Value
+		}
+	}
+	return ""
+}
+
+// Reader names whom the stanza was made for: an age recipient, an ARN, a
+// fingerprint, … It is public.
+func (s Stanza) Reader() string {
+	switch s.Type {
+	case TypeAge:
+		return s.Get("recipient")
+	case TypePGP:
+		return s.Get("fp")
+	case TypeKMS:
+		return s.Get("arn")
+	case TypeGCP:
+		return s.Get("resource_id")
+	case TypeAzure:
+		return s.Get("vault_url") + "/keys/" + s.Get("name") + "/" + s.Get("version")
+	case TypeVault:
+		return s.Get("vault_address") + "/v1/" + s.Get("engine_path") + "/keys/" + s.Get("key_name")
+	case TypeHCKMS:
+		return s.Get("key_id")
+	}
+	return s.Type
+}
+
+// String returns the type and the reader.
+func (s Stanza) String() string { return s.Type + " " + s.Reader() }
+
+// Recipient wraps data keys for one reader. Implementations are values that may
+// be used from several goroutines.
+type Recipient interface {
+	// Wrap returns the stanza that only the reader's identity can unwrap. The
+	// result does not refer to dataKey.
+	Wrap(ctx context.Context, dataKey []byte) (Stanza, error)
+	// String returns the reader's public name, as Stanza.Reader gives it.
+	String() string
+}
+
+// Identity unwraps data keys. Implementations may be used from several
+// goroutines.
+type Identity interface {
+	// Unwrap returns the data key in s. The error wraps ErrNotForMe if s was made
+	// for somebody else; any other error means that s is for this identity, or
+	// may be, but could not be opened. No error holds key material.
+	Unwrap(ctx context.Context, s Stanza) ([]byte, error)
+	// String names the identity for messages without revealing it.
+	String() string
+}
+
+// PostQuantum is implemented by recipients that say whether their wrapping
+// withstands an attacker who records it now and has a quantum computer later.
+// One recipient without it spoils it for the whole file.
+type PostQuantum interface{ PostQuantum() bool }
