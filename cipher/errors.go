@@ -1,0 +1,145 @@
+package cipher
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/gitseal/gitseal/formats"
+)
+
+var (
+	// ErrNotSealed: the file has no metadata block.
+	ErrNotSealed = errors.New("not sealed")
+	// ErrAlreadySealed: the file to be sealed has a metadata block.
+	ErrAlreadySealed = errors.New("already sealed")
+	// ErrTampered is wrapped by every [TamperedError].
+	ErrTampered = errors.New("not as it was sealed")
+	// ErrNothingSelected: the selector selects no value of the file.
+	ErrNothingSelected = errors.New("the selector selects no value of this file")
+	// ErrSelector: the selector is not one, or cannot be used on this file.
+	ErrSelector = errors.New("bad selector")
+	// ErrUnsupported: the file is well-formed, but uses something that this
+	// version does not know.
+	ErrUnsupported = errors.New("not supported by this version")
+	// ErrNoRecipients: a file would be sealed for nobody.
+	ErrNoRecipients = errors.New("no recipients")
+	// ErrIntegrity: a file without sops.seal was opened where that is required.
+	ErrIntegrity = errors.New("the file has no sops.seal entry")
+	// ErrContext: the file was sealed for another place.
+	ErrContext = errors.New("sealed for another context")
+	// ErrVerify: what was just sealed does not give the plain file back. The
+	// result must not be used; it is a defect of this program.
+	ErrVerify = errors.New("the sealed file would not give the plain file back")
+)
+
+// Reason says which check a tampered file failed.
+type Reason string
+
+// The reasons, in the order in which the checks are made.
+const (
+	// ReasonMetadata: a field of the metadata block is missing or malformed.
+	ReasonMetadata Reason = "metadata"
+	// ReasonMalformedValue: a value begins as a sealed one and is not one.
+	ReasonMalformedValue Reason = "malformed-value"
+	// ReasonPlainValue: a plain value stands where the selector wants a sealed one.
+	ReasonPlainValue Reason = "plain-value"
+	// ReasonValue: a sealed value was changed, or moved from another key or file.
+	ReasonValue Reason = "value"
+	// ReasonType: a sealed value's type does not fit what was sealed.
+	ReasonType Reason = "type"
+	// ReasonMAC: sops's MAC does not match: values were changed, added, removed
+	// or reordered.
+	ReasonMAC Reason = "mac"
+	// ReasonSealMAC: our MAC does not match: the same, or keys, structure, kinds,
+	// readers, selectors or other metadata were changed.
+	ReasonSealMAC Reason = "seal-mac"
+	// ReasonComments: comments were changed, added or removed.
+	ReasonComments Reason = "comments"
+	// ReasonSpelling: the spelling entry was changed.
+	ReasonSpelling Reason = "spelling"
+)
+
+func (r Reason) text() string {
+	switch r {
+	case ReasonMetadata:
+		return "the metadata block is damaged"
+	case ReasonMalformedValue:
+		return "this is not a well-formed sealed value"
+	case ReasonPlainValue:
+		return "a plain value stands where a sealed one belongs"
+	case ReasonValue:
+		return "this value was changed, or moved here from elsewhere"
+	case ReasonType:
+		return "this value's type was changed"
+	case ReasonMAC:
+		return "the MAC does not match: values were changed, added, removed or reordered"
+	case ReasonSealMAC:
+		return "the sops.seal MAC does not match: keys, structure, kinds, readers or metadata were changed"
+	case ReasonComments:
+		return "comments were changed, added or removed"
+	case ReasonSpelling:
+		return "the spelling entry was changed"
+	}
+	return string(r)
+}
+
+// TamperedError says that a file is not as it was sealed. Nothing of such a file
+// is ever returned.
+type TamperedError struct {
+	Reason Reason
+	// Path is the place, nil if the file as a whole is concerned.
+	Path *formats.Path
+	// Field is the metadata field concerned, "" for none.
+	Field string
+}
+
+// Error returns the place and the reason.
+func (e *TamperedError) Error() string {
+	s := e.Reason.text()
+	if e.Field != "" {
+		s = "sops." + e.Field + ": " + s
+	}
+	if e.Path != nil {
+		s = e.Path.String() + ": " + s
+	}
+	return s
+}
+
+// Unwrap returns ErrTampered.
+func (e *TamperedError) Unwrap() error { return ErrTampered }
+
+// PathError is an error about one place in a document.
+type PathError struct {
+	Path *formats.Path
+	Err  error
+}
+
+// Error returns the path and the cause.
+func (e *PathError) Error() string { return e.Path.String() + ": " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *PathError) Unwrap() error { return e.Err }
+
+// NoIdentityError says that no identity opens the file.
+type NoIdentityError struct {
+	// Readers are those that the file is sealed for.
+	Readers []string
+	// Causes are what went wrong with identities that may have fitted.
+	Causes []error
+}
+
+// Error names the number of readers and the causes.
+func (e *NoIdentityError) Error() string {
+	s := "no identity opens this file"
+	if len(e.Causes) > 0 {
+		var t []string
+		for _, c := range e.Causes {
+			t = append(t, strings.ReplaceAll(c.Error(), "\n", "; "))
+		}
+		s += " (" + strings.Join(t, "; ") + ")"
+	}
+	return s
+}
+
+// Unwrap returns the causes.
+func (e *NoIdentityError) Unwrap() []error { return e.Causes }
