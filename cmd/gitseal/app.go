@@ -1,0 +1,118 @@
+package main
+
+import (
+	"fmt"
+	"runtime/debug"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/gitseal/gitseal/formats"
+	"github.com/gitseal/gitseal/formats/all"
+)
+
+// version is the release; the build sets it with -ldflags "-X main.version=…".
+var version = ""
+
+func versionText() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
+
+func newApp(s std, u *ui) *cli.App {
+	app := &cli.App{
+		Name:                   "gitseal",
+		Usage:                  "keep secrets in git, with only their values sealed",
+		UsageText:              "gitseal COMMAND [FLAGS] [FILES]",
+		Version:                versionText(),
+		Description:            appDescription(),
+		Reader:                 s.in,
+		Writer:                 s.out,
+		ErrWriter:              s.err,
+		UseShortOptionHandling: true,
+		HideHelpCommand:        true,
+		// A flag's value may hold commas; exit codes are main's business.
+		DisableSliceFlagSeparator: true,
+		ExitErrHandler:            func(*cli.Context, error) {},
+		OnUsageError:              onUsageError,
+		Action:                    unknownCommand,
+		Commands: []*cli.Command{
+			sealCommand(s, u), unsealCommand(s, u), initCommand(s, u), inspectCommand(s, u), completionCommand(u),
+		},
+	}
+	for _, c := range app.Commands {
+		c.OnUsageError = onUsageError
+		// A file may well be called "help".
+		c.HideHelpCommand = true
+	}
+	return app
+}
+
+func appDescription() string {
+	return fmt.Sprintf(`A quick start, in a git repository:
+
+   gitseal init                 make an identity and rules
+   gitseal seal secret.yaml     seal the file's values, in place
+   gitseal unseal secret.yaml   print the plain file
+
+Limits: plain files up to %d MiB (binary: 64 MiB), sealed ones up to %d MiB,
+nesting up to %d, up to %d values and comments, single values up to %d MiB.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 already sealed or not sealed,
+4 no identity opens the file, 5 the file was tampered with, 130 interrupted.`,
+		formats.MaxSource>>20, formats.MaxSealed>>20, formats.MaxDepth, formats.MaxLeaves, formats.MaxValue>>20)
+}
+
+func onUsageError(c *cli.Context, err error, _ bool) error {
+	where := "gitseal"
+	if c.Command != nil && c.Command.Name != "" && c.Command.Name != "gitseal" {
+		where += " " + c.Command.Name
+	}
+	return usageError(err.Error(), "see "+where+" --help")
+}
+
+// unknownCommand is what runs if the first argument is not a command.
+func unknownCommand(c *cli.Context) error {
+	if !c.Args().Present() {
+		return cli.ShowAppHelp(c)
+	}
+	name := c.Args().First()
+	hint := "see gitseal --help"
+	best := 3
+	for _, cmd := range c.App.Commands {
+		if d := distance(name, cmd.Name); d < best {
+			best, hint = d, "did you mean gitseal "+cmd.Name+"?"
+		}
+	}
+	return usageError("there is no command "+quoted(name), hint)
+}
+
+// distance is the number of letters to change, add or drop to get from a to b.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, diagonal+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+func quoted(s string) string { return fmt.Sprintf("%q", s) }
+
+func formatNames() string { return strings.Join(all.Names(), ", ") }

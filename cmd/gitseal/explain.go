@@ -1,0 +1,210 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/gitseal/gitseal/cipher"
+	"github.com/gitseal/gitseal/cmd/internal/atomicfile"
+	"github.com/gitseal/gitseal/cmd/internal/rules"
+	"github.com/gitseal/gitseal/cmd/internal/workset"
+	"github.com/gitseal/gitseal/formats"
+	"github.com/gitseal/gitseal/keysources/age"
+)
+
+// The exit codes. They are documented in the README and do not change.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitWrongState  = 3
+	exitNoIdentity  = 4
+	exitTampered    = 5
+	exitInterrupted = 130
+)
+
+// commandError is an error that knows its exit code and hint.
+type commandError struct {
+	code int
+	text string
+	hint string
+}
+
+func (e *commandError) Error() string { return e.text }
+
+func usageError(text, hint string) error {
+	return &commandError{code: exitUsage, text: text, hint: hint}
+}
+
+func failure(text, hint string) error {
+	return &commandError{code: exitFailed, text: text, hint: hint}
+}
+
+// fileError says which file an error is about, and whether that file was being
+// unsealed.
+type fileError struct {
+	name      string
+	unsealing bool
+	err       error
+}
+
+func (e *fileError) Error() string { return e.name + ": " + e.err.Error() }
+func (e *fileError) Unwrap() error { return e.err }
+
+// explanation is what people are told of an error.
+type explanation struct {
+	code  int
+	text  string
+	hints []string
+}
+
+// explain gives an error its exit code and the way out. Libraries know nothing
+// of flags; this is where hints come from.
+func explain(err error) explanation {
+	e := explanation{code: exitFailed, text: err.Error()}
+	var own *commandError
+	var file *fileError
+	name, unsealing := "FILE", false
+	if errors.As(err, &file) {
+		name, unsealing = file.name, file.unsealing
+	}
+	if errors.As(err, &own) {
+		e.code = own.code
+		e.hints = []string{cmp.Or(own.hint, "see gitseal --help")}
+		return e
+	}
+	for _, explainer := range []func(error, string, bool) (int, string){
+		explainState, explainFormat, explainSelection, explainSystem,
+	} {
+		if code, hint := explainer(err, name, unsealing); code != 0 {
+			e.code, e.hints = code, []string{hint}
+			return e
+		}
+	}
+	e.hints = []string{"no file was changed; run the command again when the cause is gone"}
+	return e
+}
+
+func explainState(err error, name string, _ bool) (int, string) {
+	var none *cipher.NoIdentityError
+	var tampered *cipher.TamperedError
+	switch {
+	case errors.Is(err, cipher.ErrNotSealed):
+		return exitWrongState, "the file has no sops metadata; gitseal seal " + name + " would seal it"
+	case errors.Is(err, cipher.ErrAlreadySealed):
+		return exitWrongState, "gitseal inspect " + name + " shows what is in it"
+	case errors.As(err, &none):
+		return exitNoIdentity, "it is sealed for " + readersText(none.Readers) +
+			"; point SOPS_AGE_KEY_FILE or --identity at the private key of one of them"
+	case errors.As(err, &tampered):
+		return exitTampered, "nothing was written; compare with the last good version (git log -p " + name + ") and restore it"
+	case errors.Is(err, cipher.ErrIntegrity):
+		return exitTampered, "the rule requires integrity; if you trust the file, unseal it elsewhere and seal it again with gitseal"
+	case errors.Is(err, cipher.ErrContext):
+		return exitTampered, "the file was made for another place; do not use it here"
+	}
+	return 0, ""
+}
+
+// maxReadersShown bounds the list of readers in a hint.
+const maxReadersShown = 3
+
+func readersText(readers []string) string {
+	var out []string
+	for _, r := range readers {
+		if len(out) == maxReadersShown {
+			out = append(out, fmt.Sprintf("%d more", len(readers)-maxReadersShown))
+			break
+		}
+		out = append(out, shortReader(r))
+	}
+	if len(out) == 0 {
+		return "nobody"
+	}
+	return strings.Join(out, ", ")
+}
+
+// shortReader abbreviates post-quantum recipients, which have 1,960 characters.
+func shortReader(r string) string {
+	if len(r) > 100 {
+		return r[:24] + "…" + r[len(r)-8:]
+	}
+	return r
+}
+
+func explainFormat(err error, _ string, unsealing bool) (int, string) {
+	code := exitFailed
+	if unsealing && (errors.Is(err, formats.ErrDuplicate) || errors.Is(err, formats.ErrMetadata)) {
+		code = exitTampered
+	}
+	switch {
+	case errors.Is(err, formats.ErrNotSealable):
+		return code, "sops's format cannot hold this; seal the file as a whole with --format binary"
+	case errors.Is(err, formats.ErrDuplicate):
+		return code, "which of the two counts depends on the reader; remove one"
+	case errors.Is(err, formats.ErrLimit):
+		return code, fmt.Sprintf("the limits: %d MiB plain, %d MiB sealed, depth %d, %d values, %d MiB a value; larger files can be sealed with --format binary (64 MiB)",
+			formats.MaxSource>>20, formats.MaxSealed>>20, formats.MaxDepth, formats.MaxLeaves, formats.MaxValue>>20)
+	case errors.Is(err, formats.ErrMetadata):
+		return code, "restore the sops block from the last good version of the file"
+	case errors.Is(err, formats.ErrSyntax):
+		return code, "correct the file, or name its real format with --format (" + formatNames() + ")"
+	}
+	return 0, ""
+}
+
+func explainSelection(err error, _ string, _ bool) (int, string) {
+	var noRule *rules.NoRuleError
+	var config *rules.ConfigError
+	switch {
+	case errors.Is(err, cipher.ErrNothingSelected):
+		return exitFailed, "the file would stay plain; choose another selector in its rule or by a flag, such as --unencrypted-suffix _unencrypted for every value"
+	case errors.Is(err, cipher.ErrAliasLeak):
+		return exitFailed, "write the value out at one of the two places, or let the selector cover both"
+	case errors.Is(err, cipher.ErrMarker):
+		return exitFailed, "restore the file's sops block from git, or remove the sealed value"
+	case errors.Is(err, cipher.ErrSelector):
+		return exitFailed, "selectors are RE2 regular expressions (https://github.com/google/re2/wiki/Syntax) or plain suffixes"
+	case errors.Is(err, cipher.ErrNoRecipients):
+		return exitFailed, "name a recipient: --age age1…, or an age: entry in the .sops.yaml rule"
+	case errors.Is(err, cipher.ErrVerify):
+		return exitFailed, "this is a defect of gitseal: nothing was written; please report it with a file that shows it"
+	case errors.Is(err, cipher.ErrUnsupported), errors.Is(err, age.ErrUnsupported):
+		return exitFailed, "this version knows age recipients (X25519 and post-quantum) in one key group; for other keys use sops"
+	case errors.As(err, &noRule):
+		return exitFailed, "add a creation rule for it, or name recipients with --age"
+	case errors.As(err, &config):
+		return exitFailed, "gitseal reads .sops.yaml strictly, so that a typing mistake never leaves a value plain"
+	}
+	return 0, ""
+}
+
+func explainSystem(err error, _ string, _ bool) (int, string) {
+	var noMatch *workset.NoMatchError
+	var partial *atomicfile.PartialError
+	var write *atomicfile.Error
+	switch {
+	case errors.As(err, &partial):
+		return exitFailed, "run the command again for the other files"
+	case errors.As(err, &write) && write.Replaced:
+		return exitFailed, "the file is complete; check the disk"
+	case errors.As(err, &noMatch):
+		return exitFailed, "of folders, only files that a rule in .sops.yaml matches are taken; name files, or add a rule (gitseal init)"
+	case errors.Is(err, workset.ErrNotRegular):
+		return exitFailed, "name a file or folder; - is standard input"
+	case errors.Is(err, atomicfile.ErrChanged):
+		return exitFailed, "run the command again; the other change is kept"
+	case errors.Is(err, atomicfile.ErrNotRegular):
+		return exitFailed, "name a file; -o - is standard output"
+	case errors.Is(err, atomicfile.ErrOutside):
+		return exitFailed, "a link must not lead a write out of the repository; name the file that it leads to"
+	case errors.Is(err, fs.ErrNotExist):
+		return exitFailed, "check the name"
+	case errors.Is(err, fs.ErrPermission):
+		return exitFailed, "check the permissions and the owner of the file and its folder"
+	}
+	return 0, ""
+}

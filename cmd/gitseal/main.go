@@ -1,0 +1,62 @@
+// Command gitseal seals the values of configuration files, so that the files can
+// live in git, and unseals them again. See README.md.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+func main() {
+	harden()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args, std{in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv})
+	stop()
+	os.Exit(code)
+}
+
+// std is the process's surroundings.
+type std struct {
+	in       io.Reader
+	out, err io.Writer
+	getenv   func(string) string
+}
+
+// run is the whole program. It returns the exit code.
+func run(ctx context.Context, args []string, s std) int {
+	u := newUI(s)
+	app := newApp(s, u)
+	args = withVerb(args)
+	if words, asked := completions(app, args); asked {
+		return printWords(u, words)
+	}
+	args, err := flagsFirst(app, args)
+	if err == nil {
+		err = app.RunContext(ctx, args)
+	}
+	if err == nil {
+		return exitDone
+	}
+	if ctx.Err() != nil {
+		u.errorf("interrupted", "nothing was written but what was reported as written")
+		return exitInterrupted
+	}
+	e := explain(err)
+	u.errorf(e.text, e.hints...)
+	return e.code
+}
+
+// withVerb makes seal of a program that was called under the name seal (through
+// a link), and likewise for unseal.
+func withVerb(args []string) []string {
+	name := strings.TrimSuffix(filepath.Base(args[0]), ".exe")
+	if name == "seal" || name == "unseal" {
+		return append([]string{"gitseal", name}, args[1:]...)
+	}
+	return args
+}

@@ -1,0 +1,250 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/gitseal/gitseal/cipher"
+	"github.com/gitseal/gitseal/cmd/internal/atomicfile"
+	"github.com/gitseal/gitseal/keysources"
+)
+
+func sealCommand(s std, u *ui) *cli.Command {
+	flags := []cli.Flag{
+		&cli.StringSliceFlag{Name: "age", Usage: "seal for this age `RECIPIENT` (repeatable) instead of the rule's", EnvVars: []string{"SOPS_AGE_RECIPIENTS"}},
+		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write to `FILE` (- for standard output) instead of in place"},
+		&cli.BoolFlag{Name: "in-place", Aliases: []string{"i"}, Usage: "write in place; this is what happens anyway"},
+		&cli.StringFlag{Name: "previous", Usage: "take data key and unchanged values from this earlier sealed `FILE`"},
+		&cli.BoolFlag{Name: "no-reuse", Usage: "do not look for an earlier sealed version in git: new data key, new ciphertext everywhere"},
+		&cli.BoolFlag{Name: "post-quantum", Usage: "if an identity has to be made, make it a hybrid post-quantum one"},
+		&cli.BoolFlag{Name: "mac-only-encrypted", Usage: "let plain values be changed without notice"},
+		identityFlag(), jsonFlag(), quietFlag(),
+	}
+	for _, k := range cipher.SelectorKinds() {
+		flags = append(flags, &cli.StringFlag{Name: strings.ReplaceAll(string(k), "_", "-"), Usage: selectorUsage(k)})
+	}
+	return &cli.Command{
+		Name:      "seal",
+		Usage:     "seal the values of files, in place",
+		UsageText: "gitseal seal [FLAGS] FILE|FOLDER…\n   gitseal seal --path NAME - < plain > sealed",
+		Description: `Recipients and selectors come from the .sops.yaml rule for each file, or from flags.
+With neither, files are sealed for your own identity, which is made if there is none.
+Of a folder, the files that a rule matches are sealed. What is sealed already stays as it is.
+
+Examples:
+   gitseal seal secret.yaml
+   gitseal seal --age age1… --encrypted-regex '^(password|token)$' config/*.json
+   generate | gitseal seal --path secrets/x.json - > secrets/x.json`,
+		Flags: append(flags, inputFlags()...),
+		Action: func(c *cli.Context) error {
+			u.quiet = c.Bool("quiet")
+			r := &sealRun{c: c, std: s, ui: u, ids: newIdentities(c, s, u)}
+			return r.run(c.Context)
+		},
+	}
+}
+
+func selectorUsage(k cipher.SelectorKind) string {
+	what := "keys that end in `SUFFIX`"
+	if strings.HasSuffix(string(k), "comment_regex") {
+		what = "what comments that match `REGEX` stand with"
+	} else if strings.HasSuffix(string(k), "regex") {
+		what = "keys that match `REGEX`"
+	}
+	if strings.HasPrefix(string(k), "un") {
+		return "seal everything but values under " + what
+	}
+	return "seal only values under " + what
+}
+
+// sealRun is one call of seal.
+type sealRun struct {
+	c    *cli.Context
+	std  std
+	ui   *ui
+	ids  *identities
+	book *ruleBook
+	prev *previousVersions
+	// flags is what plan has taken from the flags, nil before its first call.
+	flags *plan
+}
+
+// sealJob is one file on its way.
+type sealJob struct {
+	in     input
+	plan   plan
+	sealed *cipher.Sealed // nil: nothing to do
+	action string
+}
+
+// The actions that a summary and the JSON output name.
+const (
+	actionSealed    = "sealed"
+	actionUnsealed  = "unsealed"
+	actionUnchanged = "unchanged"
+	actionSkipped   = "skipped"
+)
+
+func (r *sealRun) run(ctx context.Context) error {
+	var err error
+	if r.book, err = newRuleBook(r.c.String("config")); err != nil {
+		return err
+	}
+	in, err := readInputs(r.c, r.std)
+	if err != nil {
+		return err
+	}
+	if err := r.checkFlags(in); err != nil {
+		return err
+	}
+	// Sealing needs as much memory whatever the collector does: the peak is alive.
+	const percent = 50
+	tuneCollector(in, percent)
+	jobs := make([]*sealJob, len(in))
+	for i := range in {
+		jobs[i] = &sealJob{in: in[i]}
+		if jobs[i].plan, err = r.plan(in[i]); err != nil {
+			return &fileError{name: in[i].name, err: err}
+		}
+	}
+	if r.prev, err = r.findPrevious(ctx, in); err != nil {
+		return err
+	}
+	defer r.prev.close()
+	err = forAll(ctx, len(jobs), func(i int) error {
+		defer r.ui.step("sealing", i+1, len(jobs))
+		if err := r.seal(ctx, jobs[i]); err != nil {
+			return &fileError{name: jobs[i].in.name, err: err}
+		}
+		return nil
+	})
+	r.ui.stepsDone()
+	if err != nil {
+		return err
+	}
+	if err := r.write(jobs); err != nil {
+		return err
+	}
+	return r.report(jobs)
+}
+
+func (r *sealRun) checkFlags(in []input) error {
+	switch {
+	case len(in) > 1 && r.c.String("output") != "":
+		return usageError("--output goes with a single input", "leave it out to seal the files in place")
+	case len(in) > 1 && r.c.String("previous") != "":
+		return usageError("--previous goes with a single input", "leave it out: earlier versions are looked for in git")
+	case r.c.Bool("json") && r.toStdout(in[0]):
+		return usageError("--json does not go with standard output, which is the sealed file", "name a file with -o")
+	}
+	return nil
+}
+
+// seal seals one file in memory.
+func (r *sealRun) seal(ctx context.Context, j *sealJob) error {
+	prev, err := r.prev.open(ctx, j.in, r.ids)
+	if err != nil {
+		return err
+	}
+	s, err := cipher.Seal(ctx, j.in.format, j.in.data, cipher.SealOptions{
+		Recipients: j.plan.recipients, Selector: j.plan.selector, MACOnlyEncrypted: j.plan.macOnly, Previous: prev,
+	})
+	if err == nil {
+		j.sealed, j.action = s, actionSealed
+		return nil
+	}
+	if !asAlreadySealed(err) {
+		return err
+	}
+	j.action = actionUnchanged
+	return r.checkSealed(ctx, j)
+}
+
+// toStdout reports whether the sealed file is printed.
+func (r *sealRun) toStdout(in input) bool {
+	out := r.c.String("output")
+	return out == stdinArg || out == "" && in.path == ""
+}
+
+func (r *sealRun) write(jobs []*sealJob) error {
+	out := r.c.String("output")
+	if r.toStdout(jobs[0].in) {
+		return r.writeStdout(jobs[0])
+	}
+	var writes []atomicfile.Job
+	for _, j := range jobs {
+		w := atomicfile.Job{Target: j.in.path, Data: j.bytes()}
+		w.Perm = atomicfile.Umasked(0o666)
+		if j.sealed != nil {
+			w.Verify = j.sealed.Check
+		}
+		if out != "" {
+			w.Target = out
+			expect, err := expectPresent(out)
+			if err != nil {
+				return err
+			}
+			w.Expect = expect
+			writes = append(writes, w)
+			continue
+		}
+		if j.sealed == nil {
+			continue
+		}
+		w.Expect, w.Root = atomicfile.Holding(j.in.data), repositoryOf(j.in.name)
+		writes = append(writes, w)
+	}
+	return writeAll(r.ui, writes)
+}
+
+// bytes is what the file is to hold.
+func (j *sealJob) bytes() []byte {
+	if j.sealed == nil {
+		return j.in.data
+	}
+	return j.sealed.Bytes
+}
+
+func (r *sealRun) writeStdout(j *sealJob) error {
+	if j.sealed != nil {
+		if err := j.sealed.Check(j.sealed.Bytes); err != nil {
+			return &fileError{name: j.in.name, err: err}
+		}
+	}
+	if _, err := r.std.out.Write(j.bytes()); err != nil {
+		return fmt.Errorf("writing to standard output: %w", err)
+	}
+	return nil
+}
+
+// expectPresent says that a file which is to be overwritten must still hold, at
+// that time, what it holds now.
+func expectPresent(name string) (atomicfile.Expect, error) {
+	info, err := os.Stat(name)
+	if os.IsNotExist(err) {
+		return atomicfile.Absent(), nil
+	}
+	if err == nil && !info.Mode().IsRegular() {
+		// Reading a pipe or device could take forever.
+		err = atomicfile.ErrNotRegular
+	}
+	var data []byte
+	if err == nil {
+		data, err = os.ReadFile(name)
+	}
+	if err != nil {
+		return atomicfile.Absent(), &fileError{name: name, err: plainPathError(err)}
+	}
+	return atomicfile.Holding(data), nil
+}
+
+// warnOfMix flags recipients that undo each other's post-quantum protection.
+func warnOfMix(u *ui, name string, recipients []keysources.Recipient) {
+	if mixesPostQuantum(recipients) {
+		u.warn(name + ": some recipients are not post-quantum (age1pq1…), so the file as a whole is not; who records it now may open it with a quantum computer later")
+	}
+}

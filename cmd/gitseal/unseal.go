@@ -1,0 +1,224 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/gitseal/gitseal/cipher"
+	"github.com/gitseal/gitseal/cmd/internal/atomicfile"
+	"github.com/gitseal/gitseal/cmd/internal/gitrepo"
+)
+
+func unsealCommand(s std, u *ui) *cli.Command {
+	return &cli.Command{
+		Name:      "unseal",
+		Usage:     "print the plain form of a sealed file, or write it",
+		UsageText: "gitseal unseal [FLAGS] FILE\n   gitseal unseal -i FILE|FOLDER…\n   gitseal unseal --path NAME - < sealed > plain",
+		Description: `The whole file is verified before a byte is written. Plain files are written so that
+only their owner can read them. Of a folder, the sealed files that a rule matches are unsealed.
+
+Examples:
+   gitseal unseal secret.yaml | less
+   gitseal unseal -i a.yaml b.json      # then edit, then: gitseal seal a.yaml b.json
+   gitseal unseal -o /run/secrets/app.env app.env`,
+		Flags: append([]cli.Flag{
+			&cli.BoolFlag{Name: "in-place", Aliases: []string{"i"}, Usage: "replace the sealed files by the plain ones"},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write to `FILE` instead of standard output"},
+			&cli.BoolFlag{Name: "require-integrity", Usage: "refuse files without a sops.seal entry, which only sops's own MAC protects"},
+			identityFlag(), jsonFlag(), quietFlag(),
+		}, inputFlags()...),
+		Action: func(c *cli.Context) error {
+			u.quiet = c.Bool("quiet")
+			r := &unsealRun{c: c, std: s, ui: u, ids: newIdentities(c, s, u)}
+			return r.run(c.Context)
+		},
+	}
+}
+
+// unsealRun is one call of unseal.
+type unsealRun struct {
+	c    *cli.Context
+	std  std
+	ui   *ui
+	ids  *identities
+	book *ruleBook
+}
+
+type unsealJob struct {
+	in     input
+	opened *cipher.Opened // nil: nothing to do
+	action string
+}
+
+func (r *unsealRun) run(ctx context.Context) error {
+	var err error
+	if r.book, err = newRuleBook(r.c.String("config")); err != nil {
+		return err
+	}
+	in, err := readInputs(r.c, r.std)
+	if err != nil {
+		return err
+	}
+	if err := r.checkFlags(in); err != nil {
+		return err
+	}
+	const percent = 25
+	tuneCollector(in, percent)
+	jobs := make([]*unsealJob, len(in))
+	err = forAll(ctx, len(in), func(i int) error {
+		defer r.ui.step("unsealing", i+1, len(in))
+		jobs[i] = &unsealJob{in: in[i]}
+		return r.open(ctx, jobs[i])
+	})
+	r.ui.stepsDone()
+	if err != nil {
+		return err
+	}
+	for _, j := range jobs {
+		r.warn(j)
+	}
+	return r.write(ctx, jobs)
+}
+
+func (r *unsealRun) checkFlags(in []input) error {
+	inPlace, output := r.c.Bool("in-place"), r.c.String("output")
+	switch {
+	case inPlace && output != "":
+		return usageError("--in-place and --output exclude each other", "leave out one of them")
+	case inPlace && in[0].path == "":
+		return usageError("standard input cannot be replaced in place", "leave out -i: the result goes to standard output")
+	case !inPlace && len(in) > 1:
+		return usageError("several files do not go to one output", "unseal them in place with -i, or one at a time")
+	case r.c.Bool("json") && !inPlace && output == "":
+		return usageError("--json goes with -i or -o: standard output is the plain file", "leave out --json, or name a file with -o")
+	}
+	return nil
+}
+
+// open opens one file in memory.
+func (r *unsealRun) open(ctx context.Context, j *unsealJob) error {
+	required, err := r.book.requiresIntegrity(j.in.rulePath)
+	if err != nil {
+		return &fileError{name: j.in.name, err: err}
+	}
+	o, err := cipher.Open(ctx, j.in.format, j.in.data, cipher.OpenOptions{
+		Identities: r.ids.list(), RequireSeal: required || r.c.Bool("require-integrity"), PlainOnly: true,
+	})
+	if j.in.fromFolder && isNotSealed(err) {
+		j.action = actionSkipped
+		return nil
+	}
+	if err != nil {
+		return &fileError{name: j.in.name, unsealing: true, err: err}
+	}
+	j.opened, j.action = o, actionUnsealed
+	return nil
+}
+
+// maxWarnings bounds what is told of one file.
+const maxWarnings = 5
+
+func (r *unsealRun) warn(j *unsealJob) {
+	if j.opened == nil {
+		return
+	}
+	for i, w := range j.opened.Warnings {
+		if i == maxWarnings {
+			r.ui.warn(fmt.Sprintf("%s: and %d more like these", j.in.name, len(j.opened.Warnings)-maxWarnings))
+			return
+		}
+		r.ui.warn(j.in.name + ": " + w.String())
+	}
+}
+
+// write is where plaintext leaves the process.
+func (r *unsealRun) write(ctx context.Context, jobs []*unsealJob) error {
+	output := r.c.String("output")
+	if !r.c.Bool("in-place") && (output == "" || output == stdinArg) {
+		if jobs[0].opened == nil {
+			return &fileError{name: jobs[0].in.name, unsealing: true, err: cipher.ErrNotSealed}
+		}
+		if _, err := r.std.out.Write(jobs[0].opened.PlaintextBytes()); err != nil {
+			return fmt.Errorf("writing to standard output: %w", err)
+		}
+		return nil
+	}
+	var writes []atomicfile.Job
+	for _, j := range jobs {
+		if j.opened == nil {
+			continue
+		}
+		w := atomicfile.Job{Target: j.in.path, Data: j.opened.PlaintextBytes()}
+		w.Private = true
+		w.Expect, w.Root = atomicfile.Holding(j.in.data), repositoryOf(j.in.name)
+		if output != "" {
+			expect, err := expectPresent(output)
+			if err != nil {
+				return err
+			}
+			w.Target, w.Expect, w.Root = output, expect, ""
+			r.warnOfCommit(ctx, output)
+		}
+		writes = append(writes, w)
+	}
+	if err := writeAll(r.ui, writes); err != nil {
+		return err
+	}
+	return r.report(jobs)
+}
+
+// warnOfCommit warns of a plain file that the next "git add ." would take.
+func (r *unsealRun) warnOfCommit(ctx context.Context, name string) {
+	path, err := filepath.Abs(name)
+	root, ok := gitrepo.Root(filepath.Dir(path))
+	if err != nil || !ok {
+		return
+	}
+	if ignored, err := gitrepo.Ignored(ctx, root, path); err == nil && !ignored {
+		r.ui.warn(name + " is plaintext, lies in a git repository and is not ignored there: add it to .gitignore")
+	}
+}
+
+// unsealResult is the JSON form of what unseal did to one file.
+type unsealResult struct {
+	File      string `json:"file"`
+	Action    string `json:"action"`
+	Format    string `json:"format"`
+	Integrity string `json:"integrity,omitempty"`
+}
+
+func (r *unsealRun) report(jobs []*unsealJob) error {
+	var results []unsealResult
+	counts := map[string]int{}
+	for _, j := range jobs {
+		counts[j.action]++
+		res := unsealResult{File: j.in.name, Action: j.action, Format: j.in.formatName}
+		if j.opened != nil {
+			res.Integrity = "sops"
+			if j.opened.Metadata.Seal != nil {
+				res.Integrity = "seal"
+			}
+		}
+		results = append(results, res)
+	}
+	if r.c.Bool("json") {
+		return r.ui.json(results)
+	}
+	for _, j := range jobs {
+		if len(jobs) > maxFilesTold {
+			break
+		}
+		text := "unsealed; it is plaintext now, do not commit it"
+		if j.opened == nil {
+			text = "not sealed, skipped"
+		}
+		r.ui.note(j.in.name + ": " + text)
+	}
+	if len(jobs) > 1 {
+		r.ui.note(fmt.Sprintf("%d files: %d unsealed, %d skipped", len(jobs), counts[actionUnsealed], counts[actionSkipped]))
+	}
+	return nil
+}
