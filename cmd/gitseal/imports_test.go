@@ -1,0 +1,197 @@
+package main_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// modulePath is the prefix of all packages of this project.
+const modulePath = "github.com/gitseal/gitseal"
+
+// pkg is what the import rule looks at. Paths are relative to the module.
+type pkg struct {
+	path    string
+	imports []string
+	// tests are what only the package's tests import.
+	tests []string
+}
+
+func TestImportsGoOneWay(t *testing.T) {
+	pkgs := listPackages(t)
+	if len(pkgs) < 3 {
+		t.Fatalf("go list knows only %d packages", len(pkgs))
+	}
+	for _, v := range importViolations(pkgs) {
+		t.Error(v)
+	}
+}
+
+// TestImportRuleCatches is the control: each of these must be found.
+func TestImportRuleCatches(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		pkg  pkg
+		want []string
+	}{
+		{"formats imports nothing", pkg{path: "formats", imports: []string{"keysources"}}, []string{"formats imports keysources"}},
+		{"not even its children", pkg{path: "keysources", imports: []string{"keysources/age"}}, []string{"keysources imports keysources/age"}},
+		{"a format does not see ciphers", pkg{path: "formats/yaml", imports: []string{"formats", "cipher"}}, []string{"formats/yaml imports cipher"}},
+		{"a format does not see its sibling", pkg{path: "formats/ini", imports: []string{"formats/json"}}, []string{"formats/ini imports formats/json"}},
+		{"but binary's sealed form is JSON", pkg{path: "formats/binary", imports: []string{"formats/json"}}, nil},
+		{"nor do its inner packages", pkg{path: "formats/yaml/scan", imports: []string{"formats/json"}}, []string{"formats/yaml/scan imports formats/json"}},
+		{"a format may have inner packages", pkg{path: "formats/yaml", imports: []string{"formats/yaml/scan", "formats"}}, nil},
+		{"a key source does not see documents", pkg{path: "keysources/age", imports: []string{"formats"}}, []string{"keysources/age imports formats"}},
+		{"the lists see their siblings", pkg{path: "formats/all", imports: []string{"formats", "formats/yaml"}}, nil},
+		{"the lists see nothing else", pkg{path: "keysources/all", imports: []string{"formats/yaml", "keysources/age"}}, []string{"keysources/all imports formats/yaml"}},
+		{"cipher sees only the parents", pkg{path: "cipher", imports: []string{"formats", "keysources", "formats/yaml"}}, []string{"cipher imports formats/yaml"}},
+		{"cipher does not see its test tool", pkg{path: "cipher", imports: []string{"cipher/sopstest"}}, []string{"cipher imports cipher/sopstest"}},
+		{"the test tool sees nearly nothing", pkg{path: "cipher/sopstest", imports: []string{"cipher", "keysources"}}, []string{"cipher/sopstest imports cipher"}},
+		{"the controller sees the three", pkg{path: "k8s-controller", imports: []string{"cipher", "formats/yaml", "keysources/all", "k8s-controller/keyring"}}, nil},
+		{"the controller does not see commands", pkg{path: "k8s-controller/keyring", imports: []string{"cmd/internal/rules"}}, []string{"k8s-controller/keyring imports cmd/internal/rules"}},
+		{"commands see everything but test tools", pkg{path: "cmd/gitseal", imports: []string{"cmd/internal/rules", "cipher", "formats/formatstest"}}, []string{"cmd/gitseal imports formats/formatstest"}},
+		{"the benchmark sees the test tool", pkg{path: "bench", imports: []string{"cipher/sopstest"}}, nil},
+		{"the benchmark does not see commands", pkg{path: "bench", imports: []string{"cmd/internal/rules"}}, []string{"bench imports cmd/internal/rules"}},
+		{"tests see more, but no commands", pkg{path: "cipher", tests: []string{"formats/all", "cipher/sopstest", "cmd/internal/rules"}}, []string{"cipher imports cmd/internal/rules in its tests"}},
+		{"a new folder needs a rule", pkg{path: "util", imports: nil}, []string{"util has no place in the import rule"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, importViolations([]pkg{tt.pkg})); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// importViolations lists what breaks the rule of the imports' direction.
+func importViolations(pkgs []pkg) []string {
+	var found []string
+	for _, p := range pkgs {
+		allowed := mayImport(p.path)
+		if allowed == nil {
+			found = append(found, p.path+" has no place in the import rule")
+			continue
+		}
+		for _, imp := range p.imports {
+			if !allowed(imp) || isTestTool(imp) && !isTestTool(p.path) && top(p.path) != "bench" {
+				found = append(found, p.path+" imports "+imp)
+			}
+		}
+		for _, imp := range p.tests {
+			if top(imp) == "cmd" && top(p.path) != "cmd" {
+				found = append(found, p.path+" imports "+imp+" in its tests")
+			}
+		}
+	}
+	return found
+}
+
+// mayImport returns the rule for a package, or nil if there is none.
+func mayImport(p string) func(string) bool {
+	switch top(p) {
+	case "formats", "keysources":
+		return mayImportInFamily(p)
+	case "cipher":
+		if isTestTool(p) {
+			return oneOf("keysources")
+		}
+		return oneOf("formats", "keysources")
+	case "k8s-controller":
+		return func(imp string) bool {
+			return slices.Contains([]string{"formats", "keysources", "cipher", "k8s-controller"}, top(imp))
+		}
+	case "cmd":
+		return func(string) bool { return true }
+	case "bench":
+		return oneOf("cipher/sopstest")
+	}
+	return nil
+}
+
+// mayImportInFamily is the rule for formats and keysources: the parent imports
+// nothing, its children only it, and the list of them all imports them.
+func mayImportInFamily(p string) func(string) bool {
+	family := top(p)
+	if p == family {
+		return oneOf()
+	}
+	if p == family+"/all" {
+		return func(imp string) bool { return top(imp) == family }
+	}
+	// What is deeper belongs to its child of the family.
+	child := strings.Join(strings.Split(p, "/")[:2], "/")
+	return func(imp string) bool {
+		// A sealed binary file is a JSON document, and there is one JSON parser.
+		envelope := child == "formats/binary" && imp == "formats/json"
+		return envelope || imp == family || imp == child || strings.HasPrefix(imp, child+"/")
+	}
+}
+
+func isTestTool(p string) bool { return strings.HasSuffix(path.Base(p), "test") }
+
+func oneOf(paths ...string) func(string) bool {
+	return func(imp string) bool { return slices.Contains(paths, imp) }
+}
+
+// top returns the first element of a path.
+func top(p string) string {
+	first, _, _ := strings.Cut(p, "/")
+	return first
+}
+
+// listPackages asks the go command for this module's packages.
+func listPackages(t *testing.T) []pkg {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-e", "-json=ImportPath,Imports,TestImports,XTestImports", modulePath+"/...")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	pkgs, err := decodePackages(strings.NewReader(string(out)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pkgs
+}
+
+func decodePackages(r io.Reader) ([]pkg, error) {
+	dec := json.NewDecoder(r)
+	var pkgs []pkg
+	for {
+		var p struct {
+			ImportPath                         string
+			Imports, TestImports, XTestImports []string
+		}
+		err := dec.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return pkgs, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading go list: %w", err)
+		}
+		pkgs = append(pkgs, pkg{
+			path:    strings.TrimPrefix(p.ImportPath, modulePath+"/"),
+			imports: ours(p.Imports),
+			tests:   ours(append(p.TestImports, p.XTestImports...)),
+		})
+	}
+}
+
+// ours keeps the module's own packages.
+func ours(imports []string) []string {
+	var kept []string
+	for _, imp := range imports {
+		if rel, ok := strings.CutPrefix(imp, modulePath+"/"); ok {
+			kept = append(kept, rel)
+		}
+	}
+	return kept
+}
