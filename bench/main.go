@@ -1,0 +1,203 @@
+// Command bench measures gitseal against sops, in one run, on the same files and
+// the same machine, and says whether the goals are met:
+//
+//	go run ./bench                          everything, as a Markdown table
+//	go run ./bench -only small -runs 50     the cases whose name contains small
+//	go run ./bench -json -out bench.json
+//	go run ./bench -corpus FOLDER           files that come back to the byte
+//
+// The inputs are generated and always the same. Every result is checked: what
+// gitseal sealed is opened by sops and must hold the same data, and the other way
+// round. A wrong result ends the run with exit code 1 and has no time.
+//
+// It needs a checkout of the repository, the go command, and, the first time, the
+// Go module proxy: sops is built from source.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/gitseal/gitseal/cipher/sopstest"
+)
+
+func main() {
+	if os.Getenv(launchEnv) != "" {
+		os.Exit(launchMain(os.Stdin, os.Stdout))
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		os.Exit(2)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "bench: error:", err)
+		os.Exit(1)
+	}
+}
+
+// options are the command line.
+type options struct {
+	only     string
+	runs     int
+	peerRuns int
+	json     bool
+	out      string
+	gitseal  string
+	small    bool
+	corpus   string
+}
+
+func parseOptions(args []string, log io.Writer) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(log)
+	flags.StringVar(&o.only, "only", "", "run only the cases whose name contains one of these `words`, separated by commas")
+	flags.IntVar(&o.runs, "runs", 0, "run each case `N` times, not as often as it says itself")
+	flags.IntVar(&o.peerRuns, "peer-runs", 0, "run sops `N` times where it is so slow that it runs only once")
+	flags.BoolVar(&o.json, "json", false, "print JSON, not Markdown")
+	flags.StringVar(&o.out, "out", "", "write the report to `FILE`, not to standard output")
+	flags.StringVar(&o.gitseal, "gitseal", "", "measure this `binary`, not a new build of ./cmd/gitseal")
+	flags.BoolVar(&o.small, "small", false, "divide the number of files and values by 100, to try the benchmark itself")
+	flags.StringVar(&o.corpus, "corpus", "", "count the files below `FOLDER` that come back to the byte, and do not measure time")
+	if err := flags.Parse(args); err != nil {
+		return options{}, err
+	}
+	if flags.NArg() > 0 {
+		return options{}, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	return o, nil
+}
+
+func run(ctx context.Context, args []string, stdout, log io.Writer) error {
+	o, err := parseOptions(args, log)
+	if err != nil {
+		return err
+	}
+	cases := selectCases(allCases(o.small), o.only)
+	if len(cases) == 0 {
+		return fmt.Errorf("no case matches %q", o.only)
+	}
+	b, cleanup, err := newBench(ctx, o, log)
+	if err != nil {
+		return err
+	}
+	defer cleanup()
+	if o.corpus != "" {
+		t, err := b.runCorpus(ctx, o.corpus)
+		t.print(stdout)
+		return err
+	}
+	rep := report{System: describe()}
+	var wrong error
+	for _, c := range cases {
+		res, err := b.runCase(ctx, c)
+		if err != nil && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			err = fmt.Errorf("%s: %w", c.name, err)
+			fmt.Fprintln(log, "bench: error:", err)
+			wrong = errors.Join(wrong, err)
+			res = result{Name: c.name, Work: c.work, Failure: err.Error()}
+		}
+		rep.Results = append(rep.Results, res)
+	}
+	rep.Growth = growth(rep.Results)
+	return errors.Join(writeReport(rep, o, stdout), wrong)
+}
+
+// writeReport writes to the chosen place.
+func writeReport(rep report, o options, stdout io.Writer) error {
+	text := rep.markdown()
+	if o.json {
+		var err error
+		if text, err = rep.json(); err != nil {
+			return err
+		}
+	}
+	if o.out != "" {
+		return os.WriteFile(o.out, []byte(text), 0o644)
+	}
+	_, err := io.WriteString(stdout, text)
+	return err
+}
+
+// newBench builds the two tools and makes a key and a folder; cleanup removes the
+// folder.
+func newBench(ctx context.Context, o options, log io.Writer) (*bench, func(), error) {
+	dir, err := os.MkdirTemp("", "gitseal-bench-")
+	if err != nil {
+		return nil, nil, err
+	}
+	cleanup := func() { os.RemoveAll(dir) }
+	b, err := prepare(ctx, o, dir, log)
+	if err != nil {
+		cleanup()
+		return nil, nil, err
+	}
+	return b, cleanup, nil
+}
+
+func prepare(ctx context.Context, o options, dir string, log io.Writer) (*bench, error) {
+	peer, err := sopstest.Build(ctx, peerVersion, log)
+	if err != nil {
+		return nil, err
+	}
+	key, err := sopstest.NewKey()
+	if err != nil {
+		return nil, err
+	}
+	ours := o.gitseal
+	if ours == "" {
+		ours = filepath.Join(dir, "gitseal")
+		if runtime.GOOS == "windows" {
+			ours += ".exe"
+		}
+		if err := buildGitseal(ctx, ours, log); err != nil {
+			return nil, err
+		}
+	}
+	if ours, err = filepath.Abs(ours); err != nil {
+		return nil, err
+	}
+	return &bench{
+		dir: dir, log: log, options: o,
+		sops:   sopstest.Sops{Bin: peer, Key: key, Home: dir},
+		ours:   gitseal{bin: ours, recipient: key.Recipient},
+		peer:   sops{bin: peer, recipient: key.Recipient},
+		sealed: map[string][]file{},
+	}, nil
+}
+
+func buildGitseal(ctx context.Context, path string, log io.Writer) error {
+	fmt.Fprintln(log, "building gitseal")
+	// The tag is that of the releases: it leaves out what turns help into man pages,
+	// which takes a tenth of the time that the program needs to start.
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", buildTag, "-ldflags", "-s -w", "-o", path,
+		"github.com/gitseal/gitseal/cmd/gitseal")
+	// The same as for the peer.
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("building gitseal: %w: %s", err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
+// buildTag drops the Markdown parser that urfave/cli links for manual pages.
+const buildTag = "urfave_cli_no_docs"
+
+func describe() string {
+	return fmt.Sprintf("%s/%s, %d CPUs, %s; sops %s built from its source like gitseal, with -trimpath -ldflags \"-s -w\" (gitseal: -tags "+buildTag+")",
+		runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version(), peerVersion)
+}
