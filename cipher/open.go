@@ -79,6 +79,9 @@ func (o *Opened) PlaintextBytes() []byte { return o.plain }
 // [TamperedError], [ErrIntegrity], [ErrContext] or [ErrUnsupported].
 func Open(ctx context.Context, f formats.Format, src []byte, opts OpenOptions) (*Opened, error) {
 	doc, err := f.Parse(src)
+	if err == nil {
+		err = checkPaths(doc)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -100,8 +103,10 @@ func Open(ctx context.Context, f formats.Format, src []byte, opts OpenOptions) (
 	if err := o.open(doc, opts); err != nil {
 		return nil, err
 	}
-	o.plain, err = o.restore()
-	return o, err
+	if o.plain, err = o.restore(); err != nil {
+		return nil, err
+	}
+	return o, nil
 }
 
 // open decrypts and verifies.

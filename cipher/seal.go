@@ -112,6 +112,9 @@ func Seal(ctx context.Context, f formats.Format, src []byte, opts SealOptions) (
 		opts.Now = time.Now()
 	}
 	doc, err := f.Parse(src)
+	if err == nil {
+		err = checkPaths(doc)
+	}
 	if err != nil {
 		return nil, err
 	}
