@@ -75,8 +75,8 @@ func checkChars(src []byte) *formats.Error {
 			i++
 			continue
 		}
-		size, cause, msg := checkRune(src[i:], i == 0)
-		if msg != "" {
+		size, msg, cause := checkRune(src[i:], i == 0)
+		if cause != nil {
 			return formats.ErrorAt(cause, src, i, nil, msg)
 		}
 		i += size
@@ -100,21 +100,23 @@ func ordinaryWords(b []byte) int {
 	return n
 }
 
-func checkRune(b []byte, first bool) (size int, cause error, msg string) {
+// checkRune returns the size of the character at the start of b, or what is wrong
+// with it.
+func checkRune(b []byte, first bool) (size int, msg string, cause error) {
 	r, size := utf8.DecodeRune(b)
 	switch {
 	case r == utf8.RuneError && size <= 1:
-		return 0, formats.ErrSyntax, "invalid UTF-8"
+		return 0, "invalid UTF-8", formats.ErrSyntax
 	case r == 0:
-		return 0, formats.ErrSyntax, "NUL byte (is the file UTF-16?)"
+		return 0, "NUL byte (is the file UTF-16?)", formats.ErrSyntax
 	case isBreakRune(r):
-		return 0, formats.ErrNotSealable, "a line separator that readers of YAML disagree on; escape it in double quotes"
+		return 0, "a line separator that readers of YAML disagree on; escape it in double quotes", formats.ErrNotSealable
 	case r == bom && !first:
-		return 0, formats.ErrNotSealable, "a byte order mark inside the file; escape it in double quotes"
+		return 0, "a byte order mark inside the file; escape it in double quotes", formats.ErrNotSealable
 	case r != bom && !printable(r):
-		return 0, formats.ErrSyntax, "control character"
+		return 0, "control character", formats.ErrSyntax
 	}
-	return size, nil, ""
+	return size, "", nil
 }
 
 const bom = '\uFEFF'
