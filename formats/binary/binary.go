@@ -3,6 +3,7 @@ package binary
 
 import (
 	"bytes"
+	"unicode/utf8"
 	"unsafe"
 
 	"github.com/gitseal/gitseal/formats"
@@ -59,6 +60,10 @@ func damaged(src []byte) bool {
 
 // parseSealed returns nil if src is not the sealed form.
 func parseSealed(src []byte) *formats.Document {
+	// JSON readers replace what is not UTF-8; no sealed file has any.
+	if !utf8.Valid(src) {
+		return nil
+	}
 	d, err := envelope.Parse(src)
 	if err != nil || d.Meta == nil || len(d.Leaves) != 1 {
 		return nil
