@@ -265,4 +265,9 @@ func (p *parser) mergeComments(places []place) {
 			a.Target[j] = moved[t]
 		}
 	}
+	for i := range p.tags {
+		if t := &p.tags[i]; t.Leaf != noLeaf {
+			t.Leaf = moved[t.Leaf]
+		}
+	}
 }

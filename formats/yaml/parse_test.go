@@ -137,7 +137,7 @@ func TestDocumentsAreCounted(t *testing.T) {
 // Tags mean something to programs other than sops, so they are reported for the
 // MAC; one in the span of a leaf goes away when the leaf is sealed.
 func TestTagsAreReported(t *testing.T) {
-	src := "%TAG !e! tag:example.com,2026:\n---\n!!map\na: !!str x\nb: !Ref y\nc: !If [1, !e!z 2]\n!k d: &n !m\n  e: f\ng: !!set {}\n"
+	src := "%TAG !e! tag:example.com,2026:\n---\n!!map\n# comments are leaves, too\na: !!str x\nb: !Ref y # one more\nc: !If [1, !e!z 2]\n!k d: &n !m\n  e: f\ng: !!set {}\n"
 	d, err := yaml.Format{}.Parse([]byte(src))
 	if err != nil {
 		t.Fatal(err)
