@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/gitseal/gitseal/cmd/internal/nearest"
 	"github.com/gitseal/gitseal/formats"
 	"github.com/gitseal/gitseal/formats/all"
 )
@@ -85,32 +86,11 @@ func unknownCommand(c *cli.Context) error {
 	hint := "see gitseal --help"
 	best := 3
 	for _, cmd := range c.App.Commands {
-		if d := distance(name, cmd.Name); d < best {
+		if d := nearest.Distance(name, cmd.Name); d < best {
 			best, hint = d, "did you mean gitseal "+cmd.Name+"?"
 		}
 	}
 	return usageError("there is no command "+quoted(name), hint)
-}
-
-// distance is the number of letters to change, add or drop to get from a to b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, diagonal+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 func quoted(s string) string { return fmt.Sprintf("%q", s) }

@@ -122,7 +122,7 @@ func (d *decoder) config(root *yaml.Node, c *Config) error {
 		if strings.HasPrefix(key.Value, "x-") || strings.HasPrefix(key.Value, ".") {
 			known[key.Value] = ignored
 		}
-		if _, ok := known[key.Value]; !ok && nearest(key.Value, known) == "" {
+		if _, ok := known[key.Value]; !ok && closest(key.Value, known) == "" {
 			return d.fail(item.key, `unknown key %s in the configuration; lists of anchors may stand under "keys" or a name that begins with "x-"`, quote(key.Value))
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/gitseal/gitseal/cmd/internal/nearest"
 )
 
 const (
@@ -138,7 +140,7 @@ func (d *decoder) object(n *yaml.Node, what string, known map[string]setter) err
 // was probably meant.
 func (d *decoder) unknown(at *yaml.Node, key, what string, known map[string]setter) error {
 	hint := ""
-	switch near := nearest(key, known); {
+	switch near := closest(key, known); {
 	case key == "input_type" || key == "output_type":
 		hint = "; formats are chosen by gitseal.formats"
 	case near != "":
@@ -235,40 +237,18 @@ func (d *decoder) refuseDuplicates(n *yaml.Node) error {
 	return nil
 }
 
-// nearest returns the known key that a misspelled one is closest to, "" if none
+// closest returns the known key that a misspelled one is closest to, "" if none
 // is close.
-func nearest(key string, known map[string]setter) string {
+func closest(key string, known map[string]setter) string {
 	best, least := "", 4
 	if len(key) > 64 {
 		return ""
 	}
 	for name := range known {
-		n := distance(strings.ToLower(key), name)
+		n := nearest.Distance(strings.ToLower(key), name)
 		if n < least && n <= len(name)/2 || n == least && name < best {
 			best, least = name, n
 		}
 	}
 	return best
-}
-
-// distance is how many bytes must be inserted, removed or changed to get from a
-// to b (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
