@@ -39,7 +39,11 @@ func (r *sealRun) report(jobs []*sealJob) error {
 			warnOfMix(r.ui, j.in.name, j.plan.recipients)
 		}
 		if len(jobs) <= maxFilesTold {
-			r.ui.note(j.in.name + ": " + j.text())
+			text := j.text()
+			if out := r.c.String("output"); out != "" && out != stdinArg {
+				text += ", into " + out
+			}
+			r.ui.note(j.in.name + ": " + text)
 		}
 	}
 	if len(jobs) > 1 {

@@ -212,6 +212,9 @@ func (r *unsealRun) report(jobs []*unsealJob) error {
 			break
 		}
 		text := "unsealed; it is plaintext now, do not commit it"
+		if out := r.c.String("output"); out != "" {
+			text = "unsealed into " + out + ", which is plaintext: do not commit it"
+		}
 		if j.opened == nil {
 			text = "not sealed, skipped"
 		}
