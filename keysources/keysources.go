@@ -78,6 +78,18 @@ func (s Stanza) Reader() string {
 	return s.Type
 }
 
+// Key returns s without the fields that wrapping adds: what [Source.Recipient]
+// takes.
+func (s Stanza) Key() Stanza {
+	k := Stanza{Type: s.Type, Context: s.Context}
+	for _, f := range s.Fields {
+		if f.Name != "enc" && f.Name != "created_at" {
+			k.Fields = append(k.Fields, f)
+		}
+	}
+	return k
+}
+
 // String returns the type and the reader.
 func (s Stanza) String() string { return s.Type + " " + s.Reader() }
 
@@ -100,6 +112,26 @@ type Identity interface {
 	Unwrap(ctx context.Context, s Stanza) ([]byte, error)
 	// String names the identity for messages without revealing it.
 	String() string
+}
+
+// Source is one kind of key: it makes recipients, and unwraps what was made for
+// them with whatever identities and credentials the environment offers.
+type Source interface {
+	Identity
+	// Recipient returns the recipient for a key. A key is a stanza of the source's
+	// type without what wrapping adds, "enc" and "created_at": the fields by which
+	// the file names the reader. Nothing outside the process is asked until Wrap.
+	Recipient(key Stanza) (Recipient, error)
+}
+
+// Remote is implemented by identities that ask another machine. They are asked
+// after all others, and at the same time as each other.
+type Remote interface{ Remote() bool }
+
+// IsRemote reports whether id asks another machine.
+func IsRemote(id Identity) bool {
+	r, ok := id.(Remote)
+	return ok && r.Remote()
 }
 
 // PostQuantum is implemented by recipients that say whether their wrapping
