@@ -2,6 +2,7 @@ package cipher
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/gitseal/gitseal/formats"
@@ -126,11 +127,21 @@ type NoIdentityError struct {
 	Readers []string
 	// Causes are what went wrong with identities that may have fitted.
 	Causes []error
+	// Groups, Needed and Opened count the key groups: how many there are, of how
+	// many a share is needed, and of how many one was found. They are 0 if there is
+	// a single group.
+	Groups, Needed, Opened int
 }
 
 // Error names the number of readers and the causes.
 func (e *NoIdentityError) Error() string {
 	s := "no identity opens this file"
+	switch {
+	case e.Opened >= e.Needed && e.Groups > 0:
+		s = "the shares of the key groups do not fit together"
+	case e.Groups > 0:
+		s = fmt.Sprintf("%d of %d key groups are needed to open this file, and %d could be opened", e.Needed, e.Groups, e.Opened)
+	}
 	if len(e.Causes) > 0 {
 		var t []string
 		for _, c := range e.Causes {

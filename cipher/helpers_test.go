@@ -95,7 +95,7 @@ func mustSeal(tb testing.TB, name string, src []byte, opts cipher.SealOptions) *
 
 func trySeal(tb testing.TB, name string, src []byte, opts cipher.SealOptions) (*cipher.Sealed, error) {
 	tb.Helper()
-	if opts.Recipients == nil {
+	if opts.Recipients == nil && opts.Groups == nil {
 		opts.Recipients = recipients(tb, aliceKey)
 	}
 	if opts.Now.IsZero() {

@@ -4,69 +4,230 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/gitseal/gitseal/keysources"
 )
 
-// wrapKey wraps the data key for each recipient, in their order.
-func wrapKey(ctx context.Context, k dataKey, recipients []keysources.Recipient) ([]keysources.Stanza, error) {
-	var out []keysources.Stanza
-	for _, r := range recipients {
-		s, err := r.Wrap(ctx, k.b[:])
-		if err != nil {
-			return nil, fmt.Errorf("wrapping the data key for %s: %w", r, err)
-		}
-		out = append(out, s)
-	}
-	return out, nil
+// unwrapping is one search for the data key of a file.
+type unwrapping struct {
+	meta    *Metadata
+	ids     []keysources.Identity
+	timeout time.Duration
+	// groups is what was found, parallel to meta.Groups.
+	groups []foundShares
+	// fallback is a key of the right size that does not open the file's MAC. If it is
+	// the only one, the MAC may be what is wrong.
+	fallback   *dataKey
+	candidates int
+	// tried counts combinations of shares.
+	tried int
 }
 
-// unwrapKey tries the identities on the stanzas until one opens. Files with
-// several key groups, of which a threshold has to be opened, are refused.
-func unwrapKey(ctx context.Context, m *Metadata, ids []keysources.Identity) (dataKey, error) {
-	if len(m.Groups) > 1 {
-		return dataKey{}, fmt.Errorf("%w: several key groups (shamir_threshold)", ErrUnsupported)
-	}
-	none := &NoIdentityError{Readers: m.Readers()}
-	for _, group := range m.Groups {
-		for _, s := range group {
-			k, err := unwrapStanza(ctx, s, ids)
-			if err == nil {
-				return k, nil
-			}
-			if !errors.Is(err, keysources.ErrNotForMe) {
-				none.Causes = append(none.Causes, err)
-			}
-			if ctx.Err() != nil {
-				return dataKey{}, ctx.Err()
-			}
-		}
-	}
-	return dataKey{}, none
+// foundShares is what was unwrapped of one key group: the data key if there is a
+// single group, and else its share.
+type foundShares struct {
+	shares []foundShare
+	causes []error
 }
 
-func unwrapStanza(ctx context.Context, s keysources.Stanza, ids []keysources.Identity) (dataKey, error) {
-	var causes []error
+type foundShare struct {
+	reader string
+	bytes  []byte
+}
+
+// unwrapKey finds the data key. Identities on this machine are tried first, in
+// their order; then all others at the same time, and the first usable answer wins.
+// A reader or group whose answer is wrong does no harm as long as enough others are
+// right; the warnings name it.
+func unwrapKey(ctx context.Context, m *Metadata, ids []keysources.Identity, timeout time.Duration) (dataKey, []Warning, error) {
+	if err := m.checkGroups(); err != nil {
+		return dataKey{}, nil, err
+	}
+	u := &unwrapping{meta: m, timeout: timeout, groups: make([]foundShares, len(m.Groups))}
+	var remote []keysources.Identity
 	for _, id := range ids {
-		b, err := id.Unwrap(ctx, s)
-		if err != nil {
-			if cause := otherThanNotForMe(err); cause != nil {
-				causes = append(causes, cause)
+		if keysources.IsRemote(id) {
+			remote = append(remote, id)
+			continue
+		}
+		u.ids = append(u.ids, id)
+	}
+	key, ok := u.locally(ctx)
+	if !ok && len(remote) > 0 && ctx.Err() == nil {
+		key, ok = u.remotely(ctx, remote)
+	}
+	if ok {
+		return key, u.blame(key), nil
+	}
+	if ctx.Err() != nil {
+		return dataKey{}, nil, ctx.Err()
+	}
+	if u.candidates == 1 || u.fallback != nil && len(m.Groups) == 1 {
+		return *u.fallback, nil, nil
+	}
+	return dataKey{}, nil, u.failure()
+}
+
+// checkGroups refuses a threshold that the groups cannot meet.
+func (m *Metadata) checkGroups() error {
+	n := len(m.Groups)
+	if n > maxGroups || n > 1 && (m.Threshold == 1 || m.Threshold > n) {
+		return &TamperedError{Reason: ReasonMetadata, Field: "shamir_threshold"}
+	}
+	return nil
+}
+
+// needed is the number of groups that have to be opened.
+func (m *Metadata) needed() int {
+	switch {
+	case len(m.Groups) == 1:
+		return 1
+	case m.Threshold > 0:
+		return m.Threshold
+	}
+	return len(m.Groups)
+}
+
+// locally asks the identities of this machine: in a first round for one share of
+// each group, and if these do not fit together for all others, too.
+func (u *unwrapping) locally(ctx context.Context) (dataKey, bool) {
+	type pair struct {
+		group, stanza int
+		id            keysources.Identity
+	}
+	var rest []pair
+	for g, group := range u.meta.Groups {
+		for i := range group {
+			for _, id := range u.ids {
+				if ctx.Err() != nil {
+					return dataKey{}, false
+				}
+				if len(u.groups[g].shares) > 0 {
+					rest = append(rest, pair{g, i, id})
+					continue
+				}
+				if key, ok := u.ask(ctx, g, group[i], id); ok {
+					return key, true
+				}
 			}
-			continue
 		}
-		k, ok := dataKeyFrom(b)
-		clear(b)
-		if !ok {
-			causes = append(causes, fmt.Errorf("the stanza for %s does not hold a data key", s.Reader()))
-			continue
+	}
+	if u.opened() < u.meta.needed() {
+		return dataKey{}, false
+	}
+	for _, p := range rest {
+		if ctx.Err() != nil {
+			return dataKey{}, false
 		}
-		return k, nil
+		if key, ok := u.ask(ctx, p.group, u.meta.Groups[p.group][p.stanza], p.id); ok {
+			return key, true
+		}
 	}
-	if len(causes) == 0 {
-		return dataKey{}, keysources.ErrNotForMe
+	return dataKey{}, false
+}
+
+// ask tries one identity on one stanza and what it gives with what there is.
+func (u *unwrapping) ask(ctx context.Context, group int, s keysources.Stanza, id keysources.Identity) (dataKey, bool) {
+	// Without a deadline: somebody may have to type a passphrase.
+	share, err := id.Unwrap(ctx, s)
+	return u.take(answer{group: group, reader: s.Reader(), share: share, err: err})
+}
+
+// answer is what asking one identity about one stanza gave.
+type answer struct {
+	group  int
+	reader string
+	share  []byte
+	err    error
+}
+
+// take adds an answer and returns the data key if it is complete now.
+func (u *unwrapping) take(a answer) (dataKey, bool) {
+	g := &u.groups[a.group]
+	if a.err != nil {
+		if cause := otherThanNotForMe(a.err); cause != nil {
+			g.causes = append(g.causes, namedError(a.reader, cause))
+		}
+		return dataKey{}, false
 	}
-	return dataKey{}, errors.Join(causes...)
+	if len(a.share) != u.shareSize() {
+		g.causes = append(g.causes, &keysources.Error{Reader: a.reader, Reason: keysources.Damaged, Detail: "it does not hold a data key"})
+		return dataKey{}, false
+	}
+	g.shares = append(g.shares, foundShare{reader: a.reader, bytes: a.share})
+	return u.combine(a.group)
+}
+
+func (u *unwrapping) shareSize() int {
+	if len(u.meta.Groups) == 1 {
+		return keySize
+	}
+	return keySize + 1
+}
+
+func unwrapRemotely(ctx context.Context, s keysources.Stanza, id keysources.Identity, timeout time.Duration) ([]byte, error) {
+	ctx, cancel := withTimeout(ctx, timeout)
+	defer cancel()
+	return id.Unwrap(ctx, s)
+}
+
+// remotely asks all identities that are not on this machine about all stanzas of
+// the groups that are still closed, at the same time. If these do not do, nothing
+// does.
+func (u *unwrapping) remotely(ctx context.Context, ids []keysources.Identity) (dataKey, bool) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	answers, calls := make(chan answer), 0
+	for g, group := range u.meta.Groups {
+		if len(u.groups[g].shares) > 0 && u.opened() < u.meta.needed() {
+			continue // what is missing is another group
+		}
+		for _, s := range group {
+			for _, id := range ids {
+				calls++
+				go func() {
+					share, err := unwrapRemotely(ctx, s, id, u.timeout)
+					select {
+					case answers <- answer{group: g, reader: s.Reader(), share: share, err: err}:
+					case <-ctx.Done():
+					}
+				}()
+			}
+		}
+	}
+	for range calls {
+		select {
+		case a := <-answers:
+			if key, ok := u.take(a); ok {
+				return key, true
+			}
+		case <-ctx.Done():
+			return dataKey{}, false
+		}
+	}
+	return dataKey{}, false
+}
+
+// opened counts the groups of which there is a share.
+func (u *unwrapping) opened() int {
+	n := 0
+	for i := range u.groups {
+		n += count(len(u.groups[i].shares) > 0)
+	}
+	return n
+}
+
+// failure says what was missing.
+func (u *unwrapping) failure() error {
+	none := &NoIdentityError{Readers: u.meta.Readers()}
+	for i := range u.groups {
+		none.Causes = append(none.Causes, u.groups[i].causes...)
+	}
+	if len(u.groups) > 1 {
+		none.Groups, none.Needed, none.Opened = len(u.groups), u.meta.needed(), u.opened()
+	}
+	return none
 }
 
 // otherThanNotForMe returns what an error says besides ErrNotForMe, nil if that
@@ -86,4 +247,27 @@ func otherThanNotForMe(err error) error {
 		}
 	}
 	return errors.Join(rest...)
+}
+
+// blame names who gave something else than what fits the key that was found.
+func (u *unwrapping) blame(key dataKey) []Warning {
+	var out []Warning
+	for g := range u.groups {
+		for _, s := range u.groups[g].shares {
+			if u.fits(g, s, key) {
+				continue
+			}
+			text := fmt.Sprintf("the data key that is wrapped for %s is wrong", s.reader)
+			if len(u.groups) > 1 {
+				text = fmt.Sprintf("the share of key group %d that is wrapped for %s is wrong", g+1, s.reader)
+			}
+			out = append(out, Warning{Text: text + "; the others opened the file"})
+		}
+		if len(u.groups) > 1 {
+			for _, cause := range u.groups[g].causes {
+				out = append(out, Warning{Text: fmt.Sprintf("key group %d: %v", g+1, cause)})
+			}
+		}
+	}
+	return out
 }

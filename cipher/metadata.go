@@ -3,6 +3,7 @@ package cipher
 import (
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gitseal/gitseal/formats"
@@ -81,6 +82,8 @@ func (r *metadataReader) number(m *formats.Meta, key string) int {
 	if t == "" {
 		return 0
 	}
+	// sops before 3.10 writes 2.000000 into INI files.
+	t = strings.TrimSuffix(t, ".000000")
 	n, err := strconv.Atoi(t)
 	if err != nil || n < 0 || strconv.Itoa(n) != t {
 		r.fail(key)

@@ -24,6 +24,8 @@ type OpenOptions struct {
 	// order, and which therefore fails sops's MAC, if its sops.seal MAC is right.
 	// Comments may be missing altogether.
 	AllowReordered bool
+	// Timeout bounds each call to a key source; zero means 30 seconds.
+	Timeout time.Duration
 	// PlainOnly saves memory if nothing but the plain file is needed: the result
 	// is of no use as [SealOptions].Previous.
 	PlainOnly bool
@@ -95,11 +97,11 @@ func Open(ctx context.Context, f formats.Format, src []byte, opts OpenOptions) (
 	if opts.Context != "" && (m.Seal == nil || m.Seal.Context != opts.Context) {
 		return nil, ErrContext
 	}
-	key, err := unwrapKey(ctx, m, opts.Identities)
+	key, warnings, err := unwrapKey(ctx, m, opts.Identities, opts.Timeout)
 	if err != nil {
 		return nil, err
 	}
-	o := &Opened{Metadata: m, format: f, source: src, key: key, plainOnly: opts.PlainOnly}
+	o := &Opened{Metadata: m, Warnings: warnings, format: f, source: src, key: key, plainOnly: opts.PlainOnly}
 	if err := o.open(doc, opts); err != nil {
 		return nil, err
 	}

@@ -151,17 +151,16 @@ func TestCancelledContextIsTheError(t *testing.T) {
 	}
 }
 
-// TestSeveralKeyGroupsAreNotSupported, and say so.
-func TestSeveralKeyGroupsAreNotSupported(t *testing.T) {
-	sealed := mustSeal(t, "yaml", []byte("a: b\n"), cipher.SealOptions{}).Bytes
-	bad := changeMeta(t, "yaml", sealed, func(m *formats.Meta) {
-		age := cloneMeta(*m.Get("age"))
-		group := formats.Meta{Items: []formats.Meta{age}}
-		m.Items = slices.DeleteFunc(m.Items, func(it formats.Meta) bool { return it.Key == "age" })
-		m.Items = append(m.Items, formats.Meta{Key: "key_groups", Kind: formats.MetaList, Items: []formats.Meta{group, group}})
-	})
-	if _, err := tryOpen(t, "yaml", bad, cipher.OpenOptions{}); !errors.Is(err, cipher.ErrUnsupported) {
-		t.Errorf("got %v, want ErrUnsupported", err)
+// TestAThresholdThatCannotBeMet is a damaged block, not a reason to try.
+func TestAThresholdThatCannotBeMet(t *testing.T) {
+	groups, ids := council(t, 3)
+	sealed := mustSeal(t, "yaml", []byte("a: b\n"), cipher.SealOptions{Groups: groups, Threshold: 2}).Bytes
+	have := []keysources.Identity{ids[0], ids[1], ids[2]}
+	for threshold, want := range map[string]string{"1": "metadata", "4": "metadata", "0": "seal-mac", "3": "seal-mac"} {
+		bad := changeMeta(t, "yaml", sealed, func(m *formats.Meta) { m.Get("shamir_threshold").Text = threshold })
+		if _, err := tryOpen(t, "yaml", bad, cipher.OpenOptions{Identities: have}); outcome(err) != want {
+			t.Errorf("threshold %s: got %v, want %s", threshold, err, want)
+		}
 	}
 }
 

@@ -22,8 +22,17 @@ var ErrAliasLeak = errors.New("an alias repeats a sealed value here, where the s
 
 // SealOptions is how a plain file is to be sealed.
 type SealOptions struct {
-	// Recipients are those who will be able to open the file.
+	// Recipients are those who will be able to open the file, each of them alone.
 	Recipients []keysources.Recipient
+	// Groups, if not nil, are there in place of Recipients: key groups of which
+	// Threshold have to work together, one reader of each. A Threshold of 0 means
+	// all of them. One group is the same as Recipients.
+	Groups    [][]keysources.Recipient
+	Threshold int
+	// NewKey asks for a new data key even if Previous would allow to keep the old.
+	NewKey bool
+	// Timeout bounds each call to a key source; zero means 30 seconds.
+	Timeout time.Duration
 	// Selector decides what is sealed; the zero Selector means SelectorFor.
 	Selector Selector
 	// MACOnlyEncrypted lets values that are not sealed be changed without notice.
@@ -31,7 +40,7 @@ type SealOptions struct {
 	// Context says what the file is for, see docs/FORMAT.md §6; it may be empty.
 	Context string
 	// Previous is an earlier version of the same file. Its data key is used again
-	// unless a reader has gone, and values that have not changed keep their
+	// unless a reader or key group has gone or the threshold is another one, and values that have not changed keep their
 	// ciphertext.
 	Previous *Opened
 	// Now is the time to note as that of the change; zero means the current time.
@@ -102,7 +111,7 @@ type plainLimiter interface{ MaxPlain() int }
 // [Sealed.Check]) before it replaces anything.
 //
 // Its error is or wraps a [formats.Error], [PathError], [ErrAlreadySealed],
-// [ErrNothingSelected], [ErrSelector], [ErrNoRecipients], or what wrapping the
+// [ErrNothingSelected], [ErrSelector], [ErrNoRecipients], [ErrKeyGroups], or what wrapping the
 // data key met with.
 func Seal(ctx context.Context, f formats.Format, src []byte, opts SealOptions) (*Sealed, error) {
 	if err := checkPlain(f, src); err != nil {
@@ -165,6 +174,8 @@ type sealing struct {
 	opts    SealOptions
 	content content
 	key     dataKey
+	// threshold is that of the key groups, 0 if there is a single one.
+	threshold int
 	// values are the sealed values, parallel to the leaves; "" where nothing is
 	// sealed.
 	values []string
@@ -218,12 +229,12 @@ func count(b bool) int {
 }
 
 func (s *sealing) seal(ctx context.Context) (*Sealed, error) {
-	group, err := s.chooseKey(ctx)
+	groups, err := s.chooseKey(ctx)
 	if err != nil {
 		return nil, err
 	}
 	s.result.format, s.result.key, s.result.plain = s.format, s.key, s.src
-	if s.samePrevious(group) {
+	if s.samePrevious(groups) {
 		s.result.Bytes, s.result.Unchanged = s.opts.Previous.source, true
 		s.result.Reused = s.result.Values
 		return s.result, nil
@@ -237,7 +248,7 @@ func (s *sealing) seal(ctx context.Context) (*Sealed, error) {
 	if err := s.checkComments(); err != nil {
 		return nil, err
 	}
-	doc, edit := s.content.doc, s.edit(s.metadata(group, mac()))
+	doc, edit := s.content.doc, s.edit(s.metadata(groups, mac()))
 	// The format drops both before it makes the result, if nobody else holds them.
 	s.content, s.values = content{}, nil
 	s.result.Bytes, err = s.format.Rewrite(doc, edit)
@@ -302,9 +313,9 @@ func (s *sealing) checkComments() error {
 }
 
 // metadata returns the block of the sealed file; mac is sops's MAC.
-func (s *sealing) metadata(group []keysources.Stanza, mac string) *formats.Meta {
+func (s *sealing) metadata(groups [][]keysources.Stanza, mac string) *formats.Meta {
 	m := &Metadata{
-		Groups: [][]keysources.Stanza{group}, Selector: s.opts.Selector,
+		Groups: groups, Threshold: s.threshold, Selector: s.opts.Selector,
 		MACOnlyEncrypted: s.opts.MACOnlyEncrypted,
 		LastModified:     s.opts.Now.UTC().Truncate(time.Second), Version: sopsVersion,
 		Seal: &SealEntry{Version: sealVersion, Context: s.opts.Context},

@@ -9,6 +9,7 @@ package keysources
 import (
 	"context"
 	"errors"
+	"strings"
 )
 
 // ErrNotForMe is returned (wrapped) by [Identity.Unwrap] for a stanza that was
@@ -138,3 +139,62 @@ func IsRemote(id Identity) bool {
 // withstands an attacker who records it now and has a quantum computer later.
 // One recipient without it spoils it for the whole file.
 type PostQuantum interface{ PostQuantum() bool }
+
+// Keyed is implemented by recipients that can tell the key they were made of.
+type Keyed interface{ Key() Stanza }
+
+// KeyOf returns the key that a recipient was made of; ok is false if it cannot
+// tell.
+func KeyOf(r Recipient) (key Stanza, ok bool) {
+	k, ok := r.(Keyed)
+	if !ok {
+		return Stanza{}, false
+	}
+	return k.Key(), true
+}
+
+// IsFor reports whether s was made for r, as far as r can tell: by its key, or
+// else by its name.
+func IsFor(r Recipient, s Stanza) bool {
+	if key, ok := KeyOf(r); ok {
+		return SameKey(key, s)
+	}
+	return r.String() == s.Reader()
+}
+
+// SameKey reports whether two stanzas or keys are for the same reader, reached in
+// the same way: role, profile and encryption context count. An Azure key without
+// a version is the same as any version of it.
+func SameKey(a, b Stanza) bool {
+	if a.Type != b.Type || !sameContext(a.Context, b.Context) {
+		return false
+	}
+	switch a.Type {
+	case TypeKMS:
+		return a.Get("arn") == b.Get("arn") && a.Get("role") == b.Get("role") && a.Get("aws_profile") == b.Get("aws_profile")
+	case TypeAzure:
+		v, w := a.Get("version"), b.Get("version")
+		return strings.TrimRight(a.Get("vault_url"), "/") == strings.TrimRight(b.Get("vault_url"), "/") &&
+			a.Get("name") == b.Get("name") && (v == w || v == "" || w == "")
+	case TypePGP:
+		return strings.EqualFold(a.Get("fp"), b.Get("fp"))
+	}
+	return a.Reader() == b.Reader()
+}
+
+// sameContext compares two encryption contexts, whose order means nothing.
+func sameContext(a, b []Field) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	values := map[string]string{}
+	for _, f := range a {
+		values[f.Name] = f.Value
+	}
+	for _, f := range b {
+		if v, ok := values[f.Name]; !ok || v != f.Value {
+			return false
+		}
+	}
+	return true
+}

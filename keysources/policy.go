@@ -124,5 +124,22 @@ func (g guarded) Recipient(key Stanza) (Recipient, error) {
 	if err := g.policy.Check(key); err != nil {
 		return nil, err
 	}
-	return g.Source.Recipient(key)
+	r, err := g.Source.Recipient(key)
+	if err != nil {
+		return nil, err
+	}
+	return keyed{Recipient: r, key: key}, nil
+}
+
+// keyed is a recipient that remembers its key.
+type keyed struct {
+	Recipient
+	key Stanza
+}
+
+func (k keyed) Key() Stanza { return k.key }
+
+func (k keyed) PostQuantum() bool {
+	pq, ok := k.Recipient.(PostQuantum)
+	return ok && pq.PostQuantum()
 }
