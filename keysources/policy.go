@@ -128,7 +128,7 @@ func (g guarded) Recipient(key Stanza) (Recipient, error) {
 	if err != nil {
 		return nil, err
 	}
-	return keyed{Recipient: r, key: key}, nil
+	return WithKey(r, key), nil
 }
 
 // keyed is a recipient that remembers its key.
@@ -143,3 +143,9 @@ func (k keyed) PostQuantum() bool {
 	pq, ok := k.Recipient.(PostQuantum)
 	return ok && pq.PostQuantum()
 }
+
+// Entries returns what the policy lists.
+func (p Policy) Entries() []Use { return append([]Use(nil), p.entries...) }
+
+// WithKey returns r, able to tell that it was made of key.
+func WithKey(r Recipient, key Stanza) Recipient { return keyed{Recipient: r, key: key} }

@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // Uses lists what acting on a stanza, or on a key, involves beyond the services
@@ -26,7 +27,7 @@ func Uses(s Stanza) []Use {
 	case TypeKMS:
 		add(UseKMSRole, s.Get("role"))
 		add(UseKMSProfile, s.Get("aws_profile"))
-		if region := RegionOf(s.Get("arn")); !awsRegion.MatchString(region) {
+		if region := RegionOf(s.Get("arn")); !awsRegion().MatchString(region) {
 			add(UseKMSRegion, region)
 		}
 	case TypeAge:
@@ -36,7 +37,10 @@ func Uses(s Stanza) []Use {
 }
 
 // awsRegion is the form of AWS's region names: eu-west-1, us-gov-east-1.
-var awsRegion = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]{2,16}){1,3}-[0-9]{1,2}$`)
+// Most programs never need it.
+var awsRegion = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[a-z]{2,4}(-[a-z]{2,16}){1,3}-[0-9]{1,2}$`)
+})
 
 // RegionOf returns the region of a KMS key's ARN (arn:aws:kms:REGION:…), "" if it
 // is none.

@@ -1,0 +1,4 @@
+package awskms
+
+// SessionName is sessionName, for tests.
+var SessionName = sessionName
