@@ -79,8 +79,8 @@ func agePlugin(recipient string) string {
 		return ""
 	}
 	name, _, ok := cutLast(rest, "1")
-	if !ok || name == "pq" || name == "tag" || name == "tagpq" {
-		return "" // age itself knows these
+	if !ok || name == "pq" {
+		return "" // age itself knows the hybrid recipients
 	}
 	return name
 }

@@ -1,11 +1,15 @@
 package age_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
+	"filippo.io/age/plugin"
+
+	"github.com/gitseal/gitseal/keysources"
 	"github.com/gitseal/gitseal/keysources/age"
 	"github.com/gitseal/gitseal/keysources/keysourcestest"
 )
@@ -16,7 +20,11 @@ const (
 	recipient1 = "age1egrcukrsg4j6s8w8nkemavpedv9edr7396z4lgjgxn8vpk23gvfslzxqaw"
 	key2       = "AGE-SECRET-KEY-1THY76M3PZ0D0TNY4NJJM58F27X4JDPTQMXGXFU0J5U8C30NVASSQ0QXPK7"
 	recipient2 = "age1m8klzuhmr88c2hhmzl4snmv0mzx4enm29kdy7fazp8q97twku4es4fcj0j"
-	keyPQ      = "AGE-SECRET-KEY-PQ-1MRUU0JEXF2JQW7MUKSGX3R74KCE24YQS3DSZCWS8GKQTHYY44D8QLK0FEY"
+	// Public keys of nobody.
+	sshPublic       = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEVOZwvVJfI1en/FdZC1lzLs71ANLgHUiorbvSX8qjMn"
+	pluginRecipient = "age1yubikey1xqcnyve5x5mrwwpev93xxer9vccrzv3nxs6nvdec89skycmyv4nrquats75"
+
+	keyPQ = "AGE-SECRET-KEY-PQ-1MRUU0JEXF2JQW7MUKSGX3R74KCE24YQS3DSZCWS8GKQTHYY44D8QLK0FEY"
 )
 
 func identity(tb testing.TB, text string) age.Identity {
@@ -102,15 +110,25 @@ func TestParsingRefusesWithoutEcho(t *testing.T) {
 		{"hybrid private key as recipient", keyPQ, true, false},
 		{"damaged recipient", recipient1[:len(recipient1)-1] + "x", true, false},
 		{"damaged hybrid recipient", "age1pq1" + strings.Repeat("q", 40), true, false},
-		{"ssh recipient", ssh, true, true},
-		{"plugin recipient", "age1yubikey1qwt50d05nh5vutpdzmlg5wn80xq5negm4uj9ghv0snvdd3yysf5yw3rhl3t", true, true},
+		{"damaged ssh recipient", ssh, true, false},
+		{"other kind of ssh recipient", "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAI", true, true},
+		{"ssh key on a device", "sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5z", true, true},
+		{"two ssh recipients", "ssh-rsa x\n" + sshPublic, true, false},
+		{"ssh recipient after options", "no-pty " + sshPublic, true, false},
+		{"ssh private key as recipient", "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEA", true, false},
+		{"plugin key as recipient", "AGE-PLUGIN-YUBIKEY-1QQPQQQYQQQQQQ", true, false},
+		{"private key in lower case as recipient", strings.ToLower(key1), true, false},
+		{"damaged plugin recipient", pluginRecipient[:len(pluginRecipient)-1] + "q", true, false},
+		{"plugin recipient without a name", "age11qwt50d05nh5", true, false},
+		{"plugin with a path", "age1../evil1qwt50d05nh5", true, false},
+		{"recipient that is too long", "ssh-ed25519 " + strings.Repeat("A", 1<<20), true, false},
 		{"empty recipient", "", true, false},
 		{"text as recipient", "hunter2-hunter2", true, false},
 		{"damaged key", key1[:len(key1)-1] + "Q", false, false},
 		{"key in lower case", strings.ToLower(key1), false, false},
 		{"damaged hybrid key", keyPQ[:len(keyPQ)-2], false, false},
 		{"recipient as key", recipient1, false, false},
-		{"plugin key", "AGE-PLUGIN-YUBIKEY-1QQPQQQYQQQQQQ", false, true},
+		{"damaged plugin key", "AGE-PLUGIN-YUBIKEY-1QQPQQQYQQQQQQ", false, false},
 		{"armored file", "-----BEGIN AGE ENCRYPTED FILE-----", false, true},
 		{"empty key", "", false, false},
 	}
@@ -125,7 +143,7 @@ func TestParsingRefusesWithoutEcho(t *testing.T) {
 			if err == nil || errors.Is(err, age.ErrUnsupported) != tt.unsupported {
 				t.Fatalf("got error %v, want one that is ErrUnsupported: %v", err, tt.unsupported)
 			}
-			const prefixes = "AGE-SECRET-KEY-1 AGE-SECRET-KEY-PQ-1"
+			const prefixes = "AGE-SECRET-KEY-1 AGE-SECRET-KEY-PQ-1 ssh-ed25519 and ssh-rsa"
 			for i := 0; i+12 <= len(tt.text); i++ {
 				if part := tt.text[i : i+12]; strings.Contains(err.Error(), part) && !strings.Contains(prefixes, part) {
 					t.Errorf("the error %q holds the input's %q", err, part)
@@ -144,9 +162,6 @@ func TestIdentityListsKeepWhatTheyCanRead(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "line 4") || !strings.Contains(err.Error(), "line 6") || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("got error %v, want the numbers of lines 4 and 6 alone", err)
 	}
-	if !errors.Is(err, age.ErrUnsupported) {
-		t.Errorf("got error %v, want one that wraps ErrUnsupported", err)
-	}
 	if ids, err := age.ParseIdentities(strings.NewReader("")); len(ids) != 0 || err != nil {
 		t.Errorf("an empty list: got %d identities, error %v", len(ids), err)
 	}
@@ -155,9 +170,55 @@ func TestIdentityListsKeepWhatTheyCanRead(t *testing.T) {
 	}
 }
 
+// TestPluginsAreThoseThatThePolicySees: what a recipient runs is what the user was
+// asked about.
+func TestPluginsAreThoseThatThePolicySees(t *testing.T) {
+	ring := age.NewKeyring(environment{}.get)
+	for _, tt := range []struct {
+		name, recipient, plugin string
+		fails                   bool
+	}{
+		{"plugin", pluginRecipient, "yubikey", false},
+		{"no plugin", recipient1, "", false},
+		{"ssh", sshPublic, "", false},
+		{"tagged recipient, which only a plugin knows", plugin.EncodeRecipient("tag", make([]byte, 33)), "tag", false},
+		{"space in front", " " + pluginRecipient, "", true},
+		{"line end behind", pluginRecipient + "\n", "", true},
+		{"private key", key1, "", true},
+		{"nothing", "", "", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			key := keysources.Stanza{Type: keysources.TypeAge, Fields: []keysources.Field{{Name: "recipient", Value: tt.recipient}}}
+			r, err := ring.Recipient(key)
+			if tt.fails {
+				if keysources.ReasonOf(err) != keysources.Malformed || strings.Contains(err.Error(), key1) {
+					t.Errorf("got error %v, want the reason malformed, and no key", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := r.(age.Recipient).Plugin(); got != tt.plugin {
+				t.Errorf("got plugin %q, want %q", got, tt.plugin)
+			}
+			if got, ok := keysources.KeyOf(r); !ok || !keysources.SameKey(got, key) {
+				t.Errorf("the recipient says it is made of %v", got)
+			}
+		})
+	}
+	if _, err := ring.Recipient(keysources.Stanza{Type: keysources.TypePGP}); keysources.ReasonOf(err) != keysources.Malformed {
+		t.Errorf("a PGP key: got error %v", err)
+	}
+}
+
 func FuzzParseIdentities(f *testing.F) {
 	f.Add(key1 + "\n# x\n" + keyPQ)
 	f.Add("AGE-SECRET-KEY-1\r\n\r\nAGE-PLUGIN-\n-----BEGIN")
+	f.Add("# public key: " + pluginRecipient + "\nAGE-PLUGIN-BATCHPASS-1JCS0Q9")
+	f.Add(sshPublic + " me@here")
+	f.Add(pluginRecipient)
+	ring := age.NewKeyring(environment{}.get)
 	f.Fuzz(func(t *testing.T, text string) {
 		ids, err := age.ParseIdentities(strings.NewReader(text))
 		for _, id := range ids {
@@ -168,8 +229,40 @@ func FuzzParseIdentities(f *testing.F) {
 		if err != nil && strings.Contains(err.Error(), "AGE-SECRET-KEY-1A93") {
 			t.Error("the error shows a key")
 		}
-		if _, err := age.ParseRecipient(text); err == nil && !strings.HasPrefix(strings.TrimSpace(text), "age1") {
+		key := keysources.Stanza{Type: keysources.TypeAge, Fields: []keysources.Field{{Name: "recipient", Value: text}}}
+		r, err := ring.Recipient(key)
+		if err != nil {
+			return
+		}
+		if !strings.HasPrefix(text, "age1") && !strings.HasPrefix(text, "ssh-") || r.String() != text {
 			t.Error("a recipient that is none")
+		}
+		uses := keysources.Uses(key)
+		if name := r.(age.Recipient).Plugin(); name != "" && (len(uses) != 1 || uses[0].Value != name) {
+			t.Errorf("the plugin %q is run, and the policy sees %v", name, uses)
+		}
+	})
+}
+
+// FuzzKeyFile: whatever stands in a file of keys, reading it says something, and
+// does not show it.
+func FuzzKeyFile(f *testing.F) {
+	f.Add([]byte("age-encryption.org/v1\n-> scrypt x 18\n"))
+	f.Add([]byte("-----BEGIN AGE ENCRYPTED FILE-----\nYWdl\n-----END AGE ENCRYPTED FILE-----\n"))
+	f.Add([]byte("-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEA\n-----END OPENSSH PRIVATE KEY-----\n"))
+	f.Add([]byte("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMIIE\n-----END RSA PRIVATE KEY-----\n"))
+	f.Add([]byte(key1))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		env := environment{"SOPS_AGE_KEY_FILE": write(t, string(data), t.TempDir(), "keys")}
+		ring := age.NewKeyring(env.get)
+		ids, err := ring.Identities()
+		for _, id := range ids {
+			if !bytes.Contains(bytes.ToUpper(data), bytes.ToUpper([]byte(id.SecretText()))) {
+				t.Error("an identity that is not in the file")
+			}
+		}
+		if err != nil && strings.Contains(err.Error(), "AGE-SECRET-KEY-1A93") {
+			t.Error("the error shows a key")
 		}
 	})
 }

@@ -20,8 +20,12 @@ import (
 )
 
 // TestMain makes this binary a key command for the tests of SOPS_AGE_KEY_CMD: it
-// notes for which recipient it was asked, and prints a text or fails.
+// notes for which recipient it was asked, and prints a text or fails; and under
+// the name age-plugin-…, an age plugin.
 func TestMain(m *testing.M) {
+	if name, ok := strings.CutPrefix(filepath.Base(os.Args[0]), "age-plugin-"); ok {
+		os.Exit(pluginMain(strings.TrimSuffix(name, ".exe")))
+	}
 	log := os.Getenv("KEYRING_TEST_LOG")
 	if log == "" {
 		os.Exit(m.Run())
@@ -126,7 +130,9 @@ func TestDefaultFileIsTheOneOfSops(t *testing.T) {
 		env  environment
 		want string
 	}{
-		{"", environment{"XDG_CONFIG_HOME": filepath.FromSlash("/x"), "HOME": home}, "/x/sops/age/keys.txt"},
+		{"linux", environment{"XDG_CONFIG_HOME": filepath.FromSlash("/x"), "HOME": home}, "/x/sops/age/keys.txt"},
+		{"darwin", environment{"XDG_CONFIG_HOME": filepath.FromSlash("/x"), "HOME": home}, "/x/sops/age/keys.txt"},
+		{"windows", environment{"XDG_CONFIG_HOME": filepath.FromSlash("/x"), "AppData": filepath.FromSlash("/ad")}, "/ad/sops/age/keys.txt"},
 		{"linux", environment{"HOME": home}, "/home/me/.config/sops/age/keys.txt"},
 		{"darwin", environment{"HOME": home}, "/home/me/Library/Application Support/sops/age/keys.txt"},
 		{"windows", environment{"AppData": filepath.FromSlash("/ad")}, "/ad/sops/age/keys.txt"},
@@ -160,7 +166,7 @@ func TestBrokenPlaceDoesNotHideTheOthers(t *testing.T) {
 		{"command line that is none", func(_ *testing.T, env environment) { env["SOPS_AGE_KEY_CMD"] = "'open" }, "not a command line"},
 		{"command that prints other things", func(t *testing.T, env environment) {
 			env["SOPS_AGE_KEY_CMD"], _ = keyCommand(t, "print hunter2-hunter2")
-		}, "its output: line 1"},
+		}, "the output of SOPS_AGE_KEY_CMD: line 1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			env := environment{}
