@@ -14,10 +14,12 @@ type unwrapping struct {
 	meta    *Metadata
 	ids     []keysources.Identity
 	timeout time.Duration
+	// opens reports whether a key is the right one.
+	opens func(dataKey) bool
 	// groups is what was found, parallel to meta.Groups.
 	groups []foundShares
-	// fallback is a key of the right size that does not open the file's MAC. If it is
-	// the only one, the MAC may be what is wrong.
+	// fallback is a key of the right size that is not the right one. If there is no
+	// other, what it should open may be what is wrong.
 	fallback   *dataKey
 	candidates int
 	// tried counts combinations of shares.
@@ -39,14 +41,14 @@ type foundShare struct {
 // unwrapKey finds the data key. Identities on this machine are tried first, in
 // their order; then all others at the same time, and the first usable answer wins.
 // A reader or group whose answer is wrong does no harm as long as enough others are
-// right; the warnings name it.
-func unwrapKey(ctx context.Context, m *Metadata, ids []keysources.Identity, timeout time.Duration) (dataKey, []Warning, error) {
+// right; the warnings name it. opens tells the right key.
+func unwrapKey(ctx context.Context, m *Metadata, opts OpenOptions, opens func(dataKey) bool) (dataKey, []Warning, error) {
 	if err := m.checkGroups(); err != nil {
 		return dataKey{}, nil, err
 	}
-	u := &unwrapping{meta: m, timeout: timeout, groups: make([]foundShares, len(m.Groups))}
+	u := &unwrapping{meta: m, timeout: opts.Timeout, opens: opens, groups: make([]foundShares, len(m.Groups))}
 	var remote []keysources.Identity
-	for _, id := range ids {
+	for _, id := range opts.Identities {
 		if keysources.IsRemote(id) {
 			remote = append(remote, id)
 			continue

@@ -43,6 +43,7 @@ type SealEntry struct {
 	Context string
 
 	mac, comments, spelling string
+	proposals               []formats.Meta
 }
 
 // Readers lists whom the file is sealed for, group by group.
@@ -237,25 +238,17 @@ func (r *metadataReader) seal(tree *formats.Meta) *SealEntry {
 	if e.mac == "" {
 		r.fail("seal.mac")
 	}
+	// Anybody may add to this list, so what is in it must not spoil the file.
+	if list := tree.Get("proposals"); list != nil && list.Kind == formats.MetaList {
+		e.proposals = list.Items
+	}
 	return e
 }
 
 // build returns the tree of m: keys in alphabetical order as sops writes them
 // since 3.13, stanzas grouped by type.
 func (m *Metadata) build() *formats.Meta {
-	t := &formats.Meta{Kind: formats.MetaMap}
-	if len(m.Groups) == 1 {
-		t.Items = append(t.Items, stanzaLists(m.Groups[0])...)
-	} else {
-		groups := formats.Meta{Key: "key_groups", Kind: formats.MetaList}
-		for _, g := range m.Groups {
-			groups.Items = append(groups.Items, formats.Meta{Kind: formats.MetaMap, Items: stanzaLists(g)})
-		}
-		t.Items = append(t.Items, groups)
-	}
-	if m.Threshold > 0 {
-		t.Items = append(t.Items, formats.Meta{Key: "shamir_threshold", Kind: formats.MetaInt, Text: strconv.Itoa(m.Threshold)})
-	}
+	t := &formats.Meta{Kind: formats.MetaMap, Items: groupItems(m.Groups, m.Threshold)}
 	if m.MACOnlyEncrypted {
 		t.Items = append(t.Items, formats.Meta{Key: "mac_only_encrypted", Kind: formats.MetaBool, Text: "true"})
 	}
@@ -265,13 +258,29 @@ func (m *Metadata) build() *formats.Meta {
 		m.Seal.build(),
 		textNode(string(m.Selector.Kind), m.Selector.Pattern),
 		textNode("version", m.Version))
-	slices.SortStableFunc(t.Items, func(a, b formats.Meta) int {
-		if a.Key < b.Key {
-			return -1
-		}
-		return 1
-	})
+	sortByKey(t.Items)
 	return t
+}
+
+func sortByKey(items []formats.Meta) {
+	slices.SortStableFunc(items, func(a, b formats.Meta) int { return strings.Compare(a.Key, b.Key) })
+}
+
+// groupItems returns what says who can read the file: lists of stanzas by their
+// type or, if there are several groups, key_groups and the threshold.
+func groupItems(list [][]keysources.Stanza, threshold int) []formats.Meta {
+	if len(list) == 1 {
+		return stanzaLists(list[0])
+	}
+	groups := formats.Meta{Key: "key_groups", Kind: formats.MetaList}
+	for _, g := range list {
+		groups.Items = append(groups.Items, formats.Meta{Kind: formats.MetaMap, Items: stanzaLists(g)})
+	}
+	items := []formats.Meta{groups}
+	if threshold > 0 {
+		items = append(items, formats.Meta{Key: "shamir_threshold", Kind: formats.MetaInt, Text: strconv.Itoa(threshold)})
+	}
+	return items
 }
 
 func (e *SealEntry) build() formats.Meta {
@@ -283,6 +292,10 @@ func (e *SealEntry) build() formats.Meta {
 		if f.Text != "" {
 			n.Items = append(n.Items, f)
 		}
+	}
+	if len(e.proposals) > 0 {
+		n.Items = append(n.Items, formats.Meta{Key: "proposals", Kind: formats.MetaList, Items: e.proposals})
+		sortByKey(n.Items)
 	}
 	n.Items = append(n.Items, formats.Meta{Key: "v", Kind: formats.MetaInt, Text: strconv.Itoa(e.Version)})
 	return n

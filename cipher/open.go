@@ -97,7 +97,7 @@ func Open(ctx context.Context, f formats.Format, src []byte, opts OpenOptions) (
 	if opts.Context != "" && (m.Seal == nil || m.Seal.Context != opts.Context) {
 		return nil, ErrContext
 	}
-	key, warnings, err := unwrapKey(ctx, m, opts.Identities, opts.Timeout)
+	key, warnings, err := unwrapKey(ctx, m, opts, m.opensMAC)
 	if err != nil {
 		return nil, err
 	}

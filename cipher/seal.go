@@ -43,6 +43,10 @@ type SealOptions struct {
 	// unless a reader or key group has gone or the threshold is another one, and values that have not changed keep their
 	// ciphertext.
 	Previous *Opened
+	// Settled are the IDs of proposals of Previous that this version takes in or
+	// turns down. All others stay; they keep the readers and the data key from being
+	// changed ([ErrProposals]).
+	Settled []string
 	// Now is the time to note as that of the change; zero means the current time.
 	Now time.Time
 }
@@ -234,7 +238,11 @@ func (s *sealing) seal(ctx context.Context) (*Sealed, error) {
 		return nil, err
 	}
 	s.result.format, s.result.key, s.result.plain = s.format, s.key, s.src
-	if s.samePrevious(groups) {
+	proposals, settled, err := s.keptProposals(groups)
+	if err != nil {
+		return nil, err
+	}
+	if !settled && s.samePrevious(groups) {
 		s.result.Bytes, s.result.Unchanged = s.opts.Previous.source, true
 		s.result.Reused = s.result.Values
 		return s.result, nil
@@ -248,7 +256,9 @@ func (s *sealing) seal(ctx context.Context) (*Sealed, error) {
 	if err := s.checkComments(); err != nil {
 		return nil, err
 	}
-	doc, edit := s.content.doc, s.edit(s.metadata(groups, mac()))
+	meta := s.metadata(groups, mac())
+	meta.Seal.proposals = proposals
+	doc, edit := s.content.doc, s.edit(meta.build())
 	// The format drops both before it makes the result, if nobody else holds them.
 	s.content, s.values = content{}, nil
 	s.result.Bytes, err = s.format.Rewrite(doc, edit)
@@ -313,7 +323,7 @@ func (s *sealing) checkComments() error {
 }
 
 // metadata returns the block of the sealed file; mac is sops's MAC.
-func (s *sealing) metadata(groups [][]keysources.Stanza, mac string) *formats.Meta {
+func (s *sealing) metadata(groups [][]keysources.Stanza, mac string) *Metadata {
 	m := &Metadata{
 		Groups: groups, Threshold: s.threshold, Selector: s.opts.Selector,
 		MACOnlyEncrypted: s.opts.MACOnlyEncrypted,
@@ -326,7 +336,7 @@ func (s *sealing) metadata(groups [][]keysources.Stanza, mac string) *formats.Me
 	key := s.key.derive("mac")
 	m.Seal.comments = s.content.commentsMAC(key)
 	m.Seal.mac = s.content.sealMAC(key, m.build())
-	return m.build()
+	return m
 }
 
 // spellingEntry keeps what Spell alone would not give back.

@@ -50,13 +50,13 @@ func (u *unwrapping) extend(set [][]byte, from, newest int) (dataKey, bool) {
 	return dataKey{}, false
 }
 
-// check reports whether b is the key under which the file's MAC is sealed.
+// check reports whether b is the right key.
 func (u *unwrapping) check(b []byte) (dataKey, bool) {
 	key, ok := dataKeyFrom(b)
 	if !ok {
 		return key, false
 	}
-	if opensMAC(u.meta, key) {
+	if u.opens(key) {
 		return key, true
 	}
 	u.candidates++
@@ -66,7 +66,7 @@ func (u *unwrapping) check(b []byte) (dataKey, bool) {
 
 // opensMAC reports whether sops's MAC of a file opens under a key: whether it is
 // the file's key, unless the MAC itself was damaged.
-func opensMAC(m *Metadata, key dataKey) bool {
+func (m *Metadata) opensMAC(key dataKey) bool {
 	v, ok := parseValue(m.mac)
 	if !ok {
 		return false
@@ -80,7 +80,7 @@ func (u *unwrapping) fits(group int, s foundShare, key dataKey) bool {
 	if len(u.meta.Groups) == 1 {
 		return bytes.Equal(s.bytes, key.b[:])
 	}
-	probe := &unwrapping{meta: u.meta, groups: make([]foundShares, len(u.groups))}
+	probe := &unwrapping{meta: u.meta, opens: u.opens, groups: make([]foundShares, len(u.groups))}
 	copy(probe.groups, u.groups)
 	probe.groups[group] = foundShares{shares: []foundShare{s}}
 	_, ok := probe.combine(group)
