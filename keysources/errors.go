@@ -54,7 +54,7 @@ func (r Reason) text() string {
 	case Refused:
 		return "only the file names it"
 	case Unavailable:
-		return "a program that it needs is missing"
+		return "a program that it needs is missing or does not work"
 	}
 	return string(r)
 }

@@ -1,0 +1,94 @@
+package vault
+
+import (
+	"strings"
+
+	"github.com/gitseal/gitseal/keysources"
+)
+
+// allowlistEnv is sops's list of the addresses that may be contacted.
+const allowlistEnv = "SOPS_HC_VAULT_ALLOWLIST"
+
+// allowlist is the value of allowlistEnv: "all", "none", or addresses with commas
+// in between, each of which stands for all that begin with it and a slash.
+type allowlist struct {
+	all      bool
+	prefixes []string // each with a slash at its end
+	valid    bool
+}
+
+func parseAllowlist(text string) allowlist {
+	switch text {
+	case "", "all":
+		return allowlist{all: true, valid: true}
+	case "none":
+		return allowlist{valid: true}
+	}
+	list := allowlist{valid: true}
+	for entry := range strings.SplitSeq(text, ",") {
+		entry = strings.Trim(entry, " ")
+		if entry == "" {
+			return allowlist{}
+		}
+		list.prefixes = append(list.prefixes, withSlash(entry))
+	}
+	return list
+}
+
+func withSlash(s string) string {
+	if strings.HasSuffix(s, "/") {
+		return s
+	}
+	return s + "/"
+}
+
+func (l allowlist) allows(address string) bool {
+	for _, p := range l.prefixes {
+		if strings.HasPrefix(withSlash(address), p) {
+			return true
+		}
+	}
+	return l.all
+}
+
+// checkAllowlist returns an error with the reason Refused if there is a list and
+// the server is not on it.
+func checkAllowlist(env func(string) string, t target) error {
+	list := parseAllowlist(env(allowlistEnv))
+	if list.allows(t.address) {
+		return nil
+	}
+	detail := allowlistEnv + " does not hold it"
+	if !list.valid {
+		detail = allowlistEnv + " has an empty entry"
+	}
+	use := keysources.Use{Kind: keysources.UseVault, Value: t.address}
+	return &keysources.Error{Reader: t.reader, Reason: keysources.Refused, Detail: detail, Use: use}
+}
+
+// AllowedByEnv returns the uses that the environment itself names, and with them
+// the user: the servers of VAULT_ADDR, BAO_ADDR and SOPS_VAULT_URIS, and the
+// entries of SOPS_HC_VAULT_ALLOWLIST, where "all" does not count as naming any.
+// Malformed entries are left out.
+func AllowedByEnv(env func(string) string) []keysources.Use {
+	var uses []keysources.Use
+	add := func(address, rest string) {
+		// A star at the end would mean more to a policy than it does here.
+		if !strings.Contains(address, "*") && checkAddress(address) == nil {
+			uses = append(uses, keysources.Use{Kind: keysources.UseVault, Value: address + rest})
+		}
+	}
+	for _, name := range []string{"VAULT_ADDR", "BAO_ADDR"} {
+		add(env(name), "")
+	}
+	for uri := range strings.SplitSeq(env("SOPS_VAULT_URIS"), ",") {
+		if key, err := ParseURI(strings.TrimSpace(uri)); err == nil {
+			add(key.Get("vault_address"), "")
+		}
+	}
+	for _, prefix := range parseAllowlist(env(allowlistEnv)).prefixes {
+		add(prefix, "")
+		add(prefix, "*")
+	}
+	return uses
+}
