@@ -1,0 +1,145 @@
+//go:build linux
+
+package launch_test
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+)
+
+// console is a terminal with somebody at it.
+type console struct {
+	t     *testing.T
+	tty   *os.File
+	lines chan string
+}
+
+func open(t *testing.T, cmd *exec.Cmd) *console {
+	t.Helper()
+	tty, err := pty.Start(cmd)
+	if err != nil {
+		t.Skipf("opening a terminal: %v", err)
+	}
+	c := &console{t: t, tty: tty, lines: make(chan string, 1000)}
+	go func() {
+		defer close(c.lines)
+		for s := bufio.NewScanner(tty); s.Scan(); {
+			c.lines <- strings.TrimSpace(s.Text())
+		}
+	}()
+	t.Cleanup(func() { _ = tty.Close() })
+	return c
+}
+
+func (c *console) types(text string) {
+	c.t.Helper()
+	if _, err := c.tty.WriteString(text); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// sees waits for a line that ends in a text and returns those before it.
+func (c *console) sees(want string) (before []string) {
+	c.t.Helper()
+	timeout := time.After(20 * time.Second)
+	for {
+		select {
+		case line, ok := <-c.lines:
+			if strings.HasSuffix(line, want) {
+				return before
+			}
+			if !ok {
+				c.t.Fatalf("%q never came, but %q", want, before)
+			}
+			before = append(before, line)
+		case <-timeout:
+			c.t.Fatalf("%q did not come, but %q", want, before)
+		}
+	}
+}
+
+// TestKeyboard: what the terminal sends to all its processes reaches the program
+// once, not twice.
+func TestKeyboard(t *testing.T) {
+	for _, filter := range []string{"plain", "mask"} {
+		cmd := wrapper(t, filter, "signals")
+		c := open(t, cmd)
+		c.sees("ready")
+		c.types("\x03")
+		c.sees("SIGINT")
+		c.types("\x1c")
+		if before := c.sees("SIGQUIT"); strings.Contains(fmt.Sprint(before), "SIGINT") {
+			t.Errorf("%s: a second SIGINT: %q", filter, before)
+		}
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		if before := c.sees("SIGTERM"); strings.Contains(fmt.Sprint(before), "SIG") {
+			t.Errorf("%s: a second SIGQUIT: %q", filter, before)
+		}
+		if err := cmd.Wait(); cmd.ProcessState.ExitCode() != 9 {
+			t.Errorf("%s: %v", filter, err)
+		}
+	}
+}
+
+// TestStopAndGoOn: Ctrl-Z gives the shell its prompt back, and fg goes on; so it
+// does if the program stops only itself.
+func TestStopAndGoOn(t *testing.T) {
+	if _, err := exec.LookPath("bash"); err != nil {
+		t.Skip(err)
+	}
+	p := program("wrapper")
+	shell := exec.CommandContext(t.Context(), "bash", "--norc", "--noprofile", "-i")
+	shell.Env = append(p.Env, "PS1=", "TERM=dumb", "WRAPPER="+p.Path)
+	c := open(t, shell)
+	c.types("stty -echo\n")
+	c.types("echo the shell is 'there'\n")
+	c.sees("the shell is there")
+	c.types("\"$WRAPPER\" plain signals\n")
+	c.sees("ready")
+	c.types("\x1a")
+	c.types("echo stopped 'once'\n")
+	c.sees("stopped once")
+	c.types("jobs; fg\n")
+	c.sees("SIGCONT")
+	c.types("\x03")
+	c.sees("SIGINT")
+	c.types("\x1a")
+	c.types("echo stopped 'twice'\n")
+	c.sees("stopped twice")
+	c.types("echo \"the process is\" $(jobs -p); fg\n")
+	pid := 0
+	for _, line := range c.sees("SIGCONT") {
+		_, _ = fmt.Sscanf(line, "the process is %d", &pid) // other lines are not
+	}
+	if pid == 0 {
+		t.Fatal("there is no job")
+	}
+	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	c.sees("SIGTERM")
+	c.types("echo code $? 'is it'\n")
+	c.sees("code 9 is it")
+	// A program that stops only itself.
+	c.types("\"$WRAPPER\" plain stop-itself\n")
+	c.sees("about to stop")
+	c.types("echo stopped 'again'; fg\n")
+	if before := c.sees("stopped again"); strings.Contains(fmt.Sprint(before), "went on") {
+		t.Error("it did not stop")
+	}
+	c.sees("went on")
+	c.types("exit\n")
+	if err := shell.Wait(); err != nil {
+		t.Logf("the shell: %v", err)
+	}
+}
