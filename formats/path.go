@@ -71,7 +71,10 @@ func (p *Path) Equal(q *Path) bool {
 
 // String returns the path as people write it: a.b[2]."odd key". The document is
 // named in front (document 2: a.b) unless it is the first; the root is ".".
-func (p *Path) String() string {
+func (p *Path) String() string { return p.text(quoteKey) }
+
+// text returns the path with its keys spelled by spell.
+func (p *Path) text(spell func(key string) string) string {
 	var steps []*Path
 	q := p
 	for ; q.Parent != nil; q = q.Parent {
@@ -92,7 +95,7 @@ func (p *Path) String() string {
 			if i < len(steps)-1 {
 				b.WriteByte('.')
 			}
-			b.WriteString(quoteKey(s.Key))
+			b.WriteString(spell(s.Key))
 		}
 	}
 	return b.String()
@@ -106,6 +109,11 @@ func quoteKey(k string) string {
 	if len(k) > maxShownKey {
 		return strconv.Quote(k[:maxShownKey] + "…")
 	}
+	return fullKey(k)
+}
+
+// fullKey spells a key so that it reads back.
+func fullKey(k string) string {
 	for _, r := range k {
 		switch {
 		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '_', r == '-', r == '/':

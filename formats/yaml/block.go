@@ -179,6 +179,9 @@ func (p *parser) blockMap(at blockSpot, outer props, first *key) bool {
 	}
 	p.closeMap(at.path)
 	p.closeAnchor(m)
+	if p.rec != nil {
+		p.rec.block(at, col, blockSpan{start: start, end: p.nodeEnd, props: outer})
+	}
 	return true
 }
 
@@ -235,13 +238,15 @@ func (p *parser) blockKey(k *key, col int) bool {
 func (p *parser) explicitEntry(path *formats.Path, col int) bool {
 	k := key{at: p.pos}
 	p.pos++
-	newLine := p.next(false)
+	outside := func(newLine bool) bool {
+		return newLine && (p.pos >= len(p.s) || p.column() <= col || p.marker())
+	}
+	before := outside(p.next(false)) // yaml.v3 allows it at the end of a file alone
 	var again, ok bool
 	if k.props, again, ok = p.props(); !ok {
 		return false
 	}
-	newLine = newLine || again
-	if newLine && (p.pos >= len(p.s) || p.column() <= col || p.marker()) {
+	if before || outside(again) {
 		return p.fail(formats.ErrNotSealable, k.at, "keys must be plain strings")
 	}
 	if c := p.peek(0); c == '*' || c == '[' || c == '{' || (c == '-' || c == '?' || c == ':') && blankAt(p.s, p.pos+1) {
@@ -281,7 +286,7 @@ func (p *parser) blockList(at blockSpot, outer props) bool {
 	if at.path.Parent == nil {
 		return p.fail(formats.ErrNotSealable, p.pos, "the file is a list instead of a map of keys to values")
 	}
-	col := p.column()
+	start, col := p.pos, p.column()
 	if col > maxColumn {
 		return p.fail(formats.ErrLimit, p.pos, "indented too far")
 	}
@@ -294,6 +299,9 @@ func (p *parser) blockList(at blockSpot, outer props) bool {
 	for i, more := 0, true; more; i++ {
 		p.pos++
 		item := blockSpot{path: p.path(at.path, "", i), indent: col, inline: true, style: styleItem, empty: p.pos}
+		if p.rec != nil {
+			p.rec.item(item.path, p.pos-1, p.pos)
+		}
 		item.newLine = p.next(false)
 		if !p.blockNode(item) {
 			return false
@@ -306,5 +314,8 @@ func (p *parser) blockList(at blockSpot, outer props) bool {
 	p.leave(at.path)
 	p.lastKind = kind
 	p.closeAnchor(m)
+	if p.rec != nil {
+		p.rec.block(at, col, blockSpan{start: start, end: p.nodeEnd, props: outer, list: true})
+	}
 	return true
 }

@@ -223,7 +223,11 @@ func (p *parser) flowList(path *formats.Path, indent int) (n int, ok bool) {
 		if more, ok = p.flowMore(']'); !ok || !more {
 			break
 		}
-		if !p.flowItem(p.path(path, "", n), indent) {
+		item := p.path(path, "", n)
+		if p.rec != nil {
+			p.rec.item(item, p.pos, p.pos)
+		}
+		if !p.flowItem(item, indent) {
 			return 0, false
 		}
 		if p.lastKind != mapNode {

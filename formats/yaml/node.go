@@ -28,6 +28,9 @@ func (p *parser) beginEntry(path *formats.Path, k *key) (child *formats.Path, ok
 	if isMeta(child) {
 		p.beginMeta(k.at)
 	}
+	if p.rec != nil {
+		p.rec.item(child, k.at, p.pos)
+	}
 	return child, true
 }
 

@@ -18,6 +18,7 @@ var refused = []struct {
 	cause        error
 }{
 	{"list root", "- a\n", formats.ErrNotSealable},
+	{"tag of a key that is not indented", "? \n!? a", formats.ErrNotSealable},
 	{"flow list root", "[a]\n", formats.ErrNotSealable},
 	{"scalar root", "a\n", formats.ErrNotSealable},
 	{"null root", "--- ~\n", formats.ErrNotSealable},

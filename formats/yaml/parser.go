@@ -54,6 +54,8 @@ type parser struct {
 	repeatedPaths int
 	// onNode, if set, is told of every node where it ends.
 	onNode func(p *formats.Path, start, end int)
+	// rec, if set, notes where keys and nodes stand.
+	rec *recorder
 }
 
 func newParser(src []byte) *parser {
@@ -112,6 +114,9 @@ func (p *parser) ended(path *formats.Path, start, end int) {
 	p.nodeEnd = end
 	if p.onNode != nil {
 		p.onNode(path, start, end)
+	}
+	if p.rec != nil {
+		p.rec.ended(path, start, end)
 	}
 }
 
