@@ -19,13 +19,21 @@ export GITSEAL_TEST_NO_SKIP=${GITSEAL_TEST_NO_SKIP-1}
 readonly fuzz_time=${FUZZTIME:-100x}
 readonly max_packages=250
 
-readonly steps=(tools format vet staticcheck sops test race fuzz cross packages reproducible)
+# The programs that tests run, each with the package of Debian that has it.
+readonly programs=(
+	git:git
+	gpg:gpg gpgconf:gpgconf gpg-agent:gpg-agent pinentry-curses:pinentry-curses
+	ssh-keygen:openssh-client
+	zsh:zsh fish:fish python3:python3
+)
+
+readonly steps=(tools format vet staticcheck peers test race fuzz cross packages reproducible)
 declare -A titles=(
 	[tools]="programs that the tests need"
 	[format]="gofmt"
 	[vet]="go vet"
 	[staticcheck]="staticcheck, built from testdata/tools/staticcheck"
-	[sops]="the sops binaries, built from testdata/tools into a cache"
+	[peers]="the programs that the tests run against, built from testdata/tools into a cache"
 	[test]="go test ./..."
 	[race]="go test -race -short"
 	[fuzz]="each fuzz target, $fuzz_time"
@@ -49,8 +57,10 @@ step_tools() {
 		return 1
 	fi
 	go version
-	local missing=()
-	command -v git >/dev/null || missing+=(git)
+	local program missing=()
+	for program in "${programs[@]}"; do
+		command -v "${program%%:*}" >/dev/null || missing+=("${program#*:}")
+	done
 	# The race detector needs a C compiler.
 	command -v "$(go env CC)" >/dev/null || missing+=(gcc libc6-dev)
 	if [ "$(go env GOOS)" = linux ]; then
@@ -89,8 +99,8 @@ step_staticcheck() {
 	"$bin" ./...
 }
 
-step_sops() {
-	go test -count=1 -v -timeout 30m -run '^TestBuild$' ./cipher/sopstest
+step_peers() {
+	go test -count=1 -v -timeout 60m -run '^TestBuildAll$' ./internal/toolcache
 }
 
 step_test() {

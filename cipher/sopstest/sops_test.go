@@ -3,7 +3,6 @@ package sopstest_test
 import (
 	"bytes"
 	"context"
-	"strings"
 	"testing"
 
 	"github.com/gitseal/gitseal/cipher/sopstest"
@@ -16,21 +15,6 @@ var samples = []struct{ format, name, secret, src string }{
 	{"dotenv", "a.env", "hunter2-dotenv", "# note\nA=hunter2-dotenv\nB=two\\nlines\n"},
 	{"ini", "a.ini", "hunter2-ini", "[section]\na = hunter2-ini\nb = `with # mark`\n"},
 	{"binary", "a.bin", "hunter2-binary", "\x00\x01hunter2-binary\xff\xfe"},
-}
-
-// TestBuild builds every version; a run of it alone with -v shows the progress.
-func TestBuild(t *testing.T) {
-	for _, version := range sopstest.Versions {
-		t.Run(version, func(t *testing.T) {
-			r := sopstest.New(t, version).Run(t.Context(), t.TempDir(), "--version")
-			if err := r.Err(); err != nil {
-				t.Fatal(err)
-			}
-			if !strings.Contains(string(r.Stdout), version) {
-				t.Errorf("it calls itself %q, want %s", r.Stdout, version)
-			}
-		})
-	}
 }
 
 func TestEncryptThenDecryptGivesTheData(t *testing.T) {

@@ -61,6 +61,12 @@ func TestImportRuleCatches(t *testing.T) {
 		{"the benchmark sees the test tool", pkg{path: "bench", imports: []string{"cipher/sopstest"}}, nil},
 		{"the benchmark does not see commands", pkg{path: "bench", imports: []string{"cmd/internal/rules"}}, []string{"bench imports cmd/internal/rules"}},
 		{"tests see more, but no commands", pkg{path: "cipher", tests: []string{"formats/all", "cipher/sopstest", "cmd/internal/rules"}}, []string{"cipher imports cmd/internal/rules in its tests"}},
+		{"test tools share what builds programs", pkg{path: "cipher/sopstest", imports: []string{toolCache}}, nil},
+		{"those of key sources too", pkg{path: "keysources/vault/vaulttest", imports: []string{"keysources/vault", toolCache}, tests: []string{toolCache}}, nil},
+		{"what builds programs sees nothing", pkg{path: toolCache, imports: []string{"keysources"}}, []string{toolCache + " imports keysources"}},
+		{"what is no test tool does not see it", pkg{path: "keysources/vault", imports: []string{toolCache}, tests: []string{toolCache}}, []string{"keysources/vault imports " + toolCache}},
+		{"nor do commands", pkg{path: "cmd/gitseal", imports: []string{toolCache}}, []string{"cmd/gitseal imports " + toolCache}},
+		{"nothing else is internal to all", pkg{path: "internal/util", imports: nil}, []string{"internal/util has no place in the import rule"}},
 		{"a new folder needs a rule", pkg{path: "util", imports: nil}, []string{"util has no place in the import rule"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -101,7 +107,7 @@ func mayImport(p string) func(string) bool {
 		return mayImportInFamily(p)
 	case "cipher":
 		if isTestTool(p) {
-			return oneOf("keysources")
+			return oneOf("keysources", toolCache)
 		}
 		return oneOf("formats", "keysources")
 	case "k8s-controller":
@@ -112,6 +118,9 @@ func mayImport(p string) func(string) bool {
 		return func(string) bool { return true }
 	case "bench":
 		return oneOf("cipher/sopstest")
+	}
+	if p == toolCache {
+		return oneOf()
 	}
 	return nil
 }
@@ -131,11 +140,17 @@ func mayImportInFamily(p string) func(string) bool {
 	return func(imp string) bool {
 		// A sealed binary file is a JSON document, and there is one JSON parser.
 		envelope := child == "formats/binary" && imp == "formats/json"
-		return envelope || imp == family || imp == child || strings.HasPrefix(imp, child+"/")
+		peer := isTestTool(p) && imp == toolCache
+		return envelope || peer || imp == family || imp == child || strings.HasPrefix(imp, child+"/")
 	}
 }
 
-func isTestTool(p string) bool { return strings.HasSuffix(path.Base(p), "test") }
+// toolCache builds the programs that tests run against, wherever the tests are.
+const toolCache = "internal/toolcache"
+
+// isTestTool reports whether only tests, other such tools and the benchmark may
+// import a package.
+func isTestTool(p string) bool { return strings.HasSuffix(path.Base(p), "test") || p == toolCache }
 
 func oneOf(paths ...string) func(string) bool {
 	return func(imp string) bool { return slices.Contains(paths, imp) }

@@ -2,15 +2,10 @@ package age_test
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -18,77 +13,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gitseal/gitseal/cipher/sopstest"
+	"github.com/gitseal/gitseal/internal/toolcache"
 	"github.com/gitseal/gitseal/keysources"
 	"github.com/gitseal/gitseal/keysources/age"
 )
 
-// unavailable skips a test that cannot have what it needs, or fails it if nothing
-// may be skipped.
-func unavailable(t *testing.T, err error) {
-	t.Helper()
-	if os.Getenv(sopstest.NoSkipEnv) != "" {
-		t.Fatal(err)
-	}
-	t.Skipf("%v (set %s=1 to make this a failure)", err, sopstest.NoSkipEnv)
-}
-
-// agePrograms returns the folder that holds the real age and
-// age-plugin-batchpass, built from the module in testdata on first use.
+// agePrograms returns the folder that holds the real age and age-plugin-batchpass.
 func agePrograms(t *testing.T) string {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("builds and runs age")
 	}
-	dir, err := buildAge(filepath.Join("testdata", "age-1.3.2"))
-	if err != nil {
-		unavailable(t, fmt.Errorf("building age: %w", err))
-	}
-	return dir
-}
-
-func buildAge(module string) (string, error) {
-	cache := os.Getenv(sopstest.CacheEnv)
-	if cache == "" {
-		user, err := os.UserCacheDir()
-		if err != nil {
-			return "", err
-		}
-		cache = filepath.Join(user, "gitseal-test")
-	}
-	sums, err := os.ReadFile(filepath.Join(module, "go.sum"))
-	if err != nil {
-		return "", err
-	}
-	digest := sha256.Sum256(append(sums, runtime.Version()+runtime.GOOS+runtime.GOARCH...))
-	dir, err := filepath.Abs(filepath.Join(cache, filepath.Base(module)+"-"+hex.EncodeToString(digest[:8])))
-	if err != nil {
-		return "", err
-	}
-	if _, err := os.Stat(dir); err == nil {
-		return dir, nil
-	}
-	if err := os.MkdirAll(cache, 0o755); err != nil {
-		return "", err
-	}
-	// Two that build at once both build; the first to finish wins.
-	partial, err := os.MkdirTemp(cache, "age-partial-")
-	if err != nil {
-		return "", err
-	}
-	defer os.RemoveAll(partial)
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", partial+string(filepath.Separator), "tool")
-	cmd.Dir = module
-	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off", "CGO_ENABLED=0", "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	if err := os.Chmod(partial, 0o755); err != nil {
-		return "", err
-	}
-	if err := os.Rename(partial, dir); err != nil && !errors.Is(err, os.ErrExist) {
-		return "", err
-	}
-	return dir, nil
+	return toolcache.Age().Need(t)
 }
 
 // run runs a program and returns what it prints.
@@ -110,7 +46,7 @@ func keygen(t *testing.T, phrase string, args ...string) (public, file string) {
 	t.Helper()
 	program, err := exec.LookPath("ssh-keygen")
 	if err != nil {
-		unavailable(t, err)
+		toolcache.Unavailable(t, err)
 	}
 	file = filepath.Join(t.TempDir(), "key")
 	run(t, nil, program, append([]string{"-q", "-N", phrase, "-C", "me@here", "-f", file}, args...)...)

@@ -256,3 +256,13 @@ func (s *Server) Alive(ctx context.Context) bool {
 	_, err := s.admin.Auth().Token().LookupSelfWithContext(ctx)
 	return err == nil
 }
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
+func lastLines(s string, n int) string {
+	lines := strings.Split(strings.TrimSpace(s), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "; ")
+}

@@ -2,7 +2,10 @@ module github.com/gitseal/gitseal/testdata/tools/kubeseal
 
 go 1.26.8
 
-tool github.com/bitnami/sealed-secrets/cmd/kubeseal
+tool (
+	github.com/bitnami/sealed-secrets/cmd/kubeseal
+	github.com/gitseal/gitseal/testdata/tools/kubeseal/sealv1
+)
 
 require github.com/bitnami/sealed-secrets v0.40.0
 

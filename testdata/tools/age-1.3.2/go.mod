@@ -1,4 +1,4 @@
-module github.com/gitseal/gitseal/keysources/age/testdata/age-1.3.2
+module github.com/gitseal/gitseal/testdata/tools/age-1.3.2
 
 go 1.26.0
 

@@ -1,9 +1,9 @@
 //go:build !unix
 
-package sealedsecrettest
+package toolcache
 
 import "context"
 
 // lock does nothing here: two processes may then both build, and the renaming of
-// the result still keeps each from seeing half of it.
+// the result still keeps each from seeing half a tool.
 func lock(context.Context, string) (func(), error) { return func() {}, nil }
