@@ -50,6 +50,8 @@ func TestImportRuleCatches(t *testing.T) {
 		{"nor do its inner packages", pkg{path: "formats/yaml/scan", imports: []string{"formats/json"}}, []string{"formats/yaml/scan imports formats/json"}},
 		{"a format may have inner packages", pkg{path: "formats/yaml", imports: []string{"formats/yaml/scan", "formats"}}, nil},
 		{"a key source does not see documents", pkg{path: "keysources/age", imports: []string{"formats"}}, []string{"keysources/age imports formats"}},
+		{"key sources may share what is internal to them", pkg{path: "keysources/gcpkms", imports: []string{"keysources/internal/retry", "keysources"}}, nil},
+		{"which knows none of them", pkg{path: "keysources/internal/retry", imports: []string{"keysources", "keysources/gcpkms"}}, []string{"keysources/internal/retry imports keysources/gcpkms"}},
 		{"the lists see their siblings", pkg{path: "formats/all", imports: []string{"formats", "formats/yaml"}}, nil},
 		{"the lists see nothing else", pkg{path: "keysources/all", imports: []string{"formats/yaml", "keysources/age"}}, []string{"keysources/all imports formats/yaml"}},
 		{"cipher sees only the parents", pkg{path: "cipher", imports: []string{"formats", "keysources", "formats/yaml"}}, []string{"cipher imports formats/yaml"}},
@@ -135,13 +137,17 @@ func mayImportInFamily(p string) func(string) bool {
 	if p == family+"/all" {
 		return func(imp string) bool { return top(imp) == family }
 	}
+	if strings.HasPrefix(p, family+"/internal/") {
+		return oneOf(family) // what several children share
+	}
 	// What is deeper belongs to its child of the family.
 	child := strings.Join(strings.Split(p, "/")[:2], "/")
 	return func(imp string) bool {
 		// A sealed binary file is a JSON document, and there is one JSON parser.
 		envelope := child == "formats/binary" && imp == "formats/json"
 		peer := isTestTool(p) && imp == toolCache
-		return envelope || peer || imp == family || imp == child || strings.HasPrefix(imp, child+"/")
+		shared := strings.HasPrefix(imp, family+"/internal/")
+		return envelope || peer || shared || imp == family || imp == child || strings.HasPrefix(imp, child+"/")
 	}
 }
 

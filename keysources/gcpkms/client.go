@@ -11,11 +11,10 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/gitseal/gitseal/keysources"
+	"github.com/gitseal/gitseal/keysources/internal/retry"
 )
 
 // maxAnswer bounds what is read of an answer. :: bytes
@@ -123,7 +122,7 @@ func (c *client) call(ctx context.Context, r request, out any) error {
 		if err := ctx.Err(); err != nil {
 			return givenUp(r, err, last)
 		}
-		if !f.again || !pause(ctx, attempt, f.after) {
+		if !f.again || !retry.Pause(ctx, attempt, f.after) {
 			return givenUp(r, ctx.Err(), f)
 		}
 		last = f
@@ -163,33 +162,6 @@ func (c *client) once(ctx context.Context, target string, body []byte, out any) 
 	return nil
 }
 
-const (
-	maxAttempts  = 6
-	firstBackoff = 100 * time.Millisecond
-	maxBackoff   = 10 * time.Second
-)
-
-// pause waits before another attempt. It returns false at once if there are no
-// more of them, or not enough time.
-func pause(ctx context.Context, attempt int, after time.Duration) bool {
-	if attempt+1 >= maxAttempts {
-		return false
-	}
-	wait := max(jitter(firstBackoff<<attempt), after)
-	deadline, ok := ctx.Deadline()
-	if wait > maxBackoff || ok && time.Until(deadline) <= wait {
-		return false
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
 var domainName = regexp.MustCompile(`^[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+$`)
 
 // endpoint returns the scheme and host that requests go to. sops takes an address
@@ -219,13 +191,4 @@ func endpoint(env func(string) string) (string, error) {
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-// retryAfter reads the header of that name, which is in seconds.
-func retryAfter(h http.Header) time.Duration {
-	seconds, err := strconv.Atoi(h.Get("Retry-After"))
-	if err != nil || seconds < 0 || seconds > 3600 {
-		return 0
-	}
-	return time.Duration(seconds) * time.Second
 }

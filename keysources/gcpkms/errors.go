@@ -2,21 +2,18 @@ package gcpkms
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
-	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"regexp"
 	"strconv"
-	"syscall"
 	"time"
 
 	"golang.org/x/oauth2"
 
 	"github.com/gitseal/gitseal/keysources"
+	"github.com/gitseal/gitseal/keysources/internal/retry"
 )
 
 // failure is why an attempt failed, before it is known for whom.
@@ -74,7 +71,7 @@ func serviceFailure(res *http.Response, data []byte) *failure {
 	}
 	// An answer from something else than Cloud KMS leaves this empty.
 	_ = json.Unmarshal(data, &body)
-	f := &failure{detail: strconv.Itoa(res.StatusCode), after: retryAfter(res.Header)}
+	f := &failure{detail: strconv.Itoa(res.StatusCode), after: retry.After(res.Header)}
 	if code.MatchString(body.Error.Status) {
 		f.detail += " " + body.Error.Status
 	}
@@ -108,28 +105,8 @@ func serviceFailure(res *http.Response, data []byte) *failure {
 
 // transportFailure says in fixed words what went wrong below HTTP.
 func transportFailure(err error) *failure {
-	f := &failure{reason: keysources.Unreachable, detail: "connection failed"}
-	var (
-		dns  *net.DNSError
-		cert *tls.CertificateVerificationError
-		head tls.RecordHeaderError
-		to   interface{ Timeout() bool }
-	)
-	switch {
-	case errors.As(err, &cert):
-		f.detail = "the server's certificate is not valid for it"
-	case errors.As(err, &head):
-		f.detail = "the server does not speak TLS"
-	case errors.As(err, &dns):
-		f.detail, f.again = "no such host", dns.IsTemporary
-	case errors.Is(err, syscall.ECONNREFUSED):
-		f.detail = "connection refused"
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		f.detail, f.again = "connection closed", true
-	case errors.As(err, &to) && to.Timeout():
-		f.reason, f.detail = keysources.Timeout, ""
-	}
-	return f
+	f := retry.Transport(err)
+	return &failure{reason: f.Reason, detail: f.Detail, again: f.Again}
 }
 
 // tokenFailure says why there is no access token. The texts of the errors may
@@ -167,10 +144,4 @@ func joinDetail(a, b string) string {
 		return a
 	}
 	return a + ": " + b
-}
-
-// jitter returns a duration between half of d and d: callers that were refused at
-// the same time should not come back at the same time.
-func jitter(d time.Duration) time.Duration {
-	return d/2 + rand.N(d/2+1)
 }

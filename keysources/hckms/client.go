@@ -16,6 +16,7 @@ import (
 	"github.com/huaweicloud/huaweicloud-sdk-go-v3/services/kms/v2/model"
 
 	"github.com/gitseal/gitseal/keysources"
+	"github.com/gitseal/gitseal/keysources/internal/retry"
 )
 
 // kms is what is used of the SDK's client.
@@ -76,7 +77,7 @@ func (c *client) call(ctx context.Context, id keyID, rejected keysources.Reason,
 		if err := ctx.Err(); err != nil {
 			return givenUp(id, err, last, rejected)
 		}
-		if !f.again || !pause(ctx, attempt, f.after) {
+		if !f.again || !retry.Pause(ctx, attempt, f.after) {
 			return givenUp(id, ctx.Err(), f, rejected)
 		}
 		last = f
@@ -138,7 +139,7 @@ func (t *contextTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 	if err != nil {
 		return nil, err
 	}
-	t.status, t.retryAfter = res.StatusCode, retryAfter(res.Header)
+	t.status, t.retryAfter = res.StatusCode, retry.After(res.Header)
 	res.Body = limitedBody{io.LimitReader(res.Body, maxAnswer), res.Body}
 	return res, nil
 }
@@ -146,31 +147,4 @@ func (t *contextTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 type limitedBody struct {
 	io.Reader
 	io.Closer
-}
-
-const (
-	maxAttempts  = 6
-	firstBackoff = 100 * time.Millisecond
-	maxBackoff   = 10 * time.Second
-)
-
-// pause waits before another attempt. It returns false at once if there are no
-// more of them, or not enough time.
-func pause(ctx context.Context, attempt int, after time.Duration) bool {
-	if attempt+1 >= maxAttempts {
-		return false
-	}
-	wait := max(jitter(firstBackoff<<attempt), after)
-	deadline, ok := ctx.Deadline()
-	if wait > maxBackoff || ok && time.Until(deadline) <= wait {
-		return false
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

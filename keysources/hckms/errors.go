@@ -2,20 +2,16 @@ package hckms
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
-	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"regexp"
 	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/huaweicloud/huaweicloud-sdk-go-v3/core/sdkerr"
 
 	"github.com/gitseal/gitseal/keysources"
+	"github.com/gitseal/gitseal/keysources/internal/retry"
 )
 
 const noSense = "the answer is not one of Huawei Cloud KMS"
@@ -110,28 +106,8 @@ func failureOf(err error, seen *contextTransport) *failure {
 
 // transportFailure says in fixed words what went wrong below HTTP.
 func transportFailure(err error) *failure {
-	f := &failure{reason: keysources.Unreachable, detail: "connection failed"}
-	var (
-		dns  *net.DNSError
-		cert *tls.CertificateVerificationError
-		head tls.RecordHeaderError
-		to   interface{ Timeout() bool }
-	)
-	switch {
-	case errors.As(err, &cert):
-		f.detail = "the server's certificate is not valid for it"
-	case errors.As(err, &head):
-		f.detail = "the server does not speak TLS"
-	case errors.As(err, &dns):
-		f.detail, f.again = "no such host", dns.IsTemporary
-	case errors.Is(err, syscall.ECONNREFUSED):
-		f.detail = "connection refused"
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		f.detail, f.again = "connection closed", true
-	case errors.As(err, &to) && to.Timeout():
-		f.reason, f.detail = keysources.Timeout, ""
-	}
-	return f
+	f := retry.Transport(err)
+	return &failure{reason: f.Reason, detail: f.Detail, again: f.Again}
 }
 
 func joinDetail(a, b string) string {
@@ -139,19 +115,4 @@ func joinDetail(a, b string) string {
 		return a
 	}
 	return a + ": " + b
-}
-
-// retryAfter reads the header of that name, which is in seconds.
-func retryAfter(h http.Header) time.Duration {
-	seconds, err := strconv.Atoi(h.Get("Retry-After"))
-	if err != nil || seconds < 0 || seconds > 3600 {
-		return 0
-	}
-	return time.Duration(seconds) * time.Second
-}
-
-// jitter returns a duration between half of d and d: callers that were refused at
-// the same time should not come back at the same time.
-func jitter(d time.Duration) time.Duration {
-	return d/2 + rand.N(d/2+1)
 }

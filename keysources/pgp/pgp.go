@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gitseal/gitseal/keysources"
@@ -58,13 +59,15 @@ func (s *Source) Remote() bool { return false }
 // fingerprintForm is that of fingerprints (version 3 to 6) and long key IDs. An
 // exclamation mark at the end asks for exactly that subkey. IDs of 8 digits can be made
 // to fit, so that they name nobody.
-var fingerprintForm = regexp.MustCompile(`^(0x)?([0-9A-Fa-f]{16}|[0-9A-Fa-f]{32}|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})!?$`)
+var fingerprintForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(0x)?([0-9A-Fa-f]{16}|[0-9A-Fa-f]{32}|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})!?$`)
+})
 
 // ParseFingerprint returns the key that a fingerprint names, as rules and sops's
 // flag have it: blanks do not count.
 func ParseFingerprint(text string) (keysources.Stanza, error) {
 	fp := strings.ReplaceAll(text, " ", "")
-	if !fingerprintForm.MatchString(fp) {
+	if !fingerprintForm().MatchString(fp) {
 		return keysources.Stanza{}, &keysources.Error{Reader: text, Reason: keysources.Malformed, Detail: "want a PGP fingerprint of 40 hexadecimal digits"}
 	}
 	return keysources.Stanza{Type: keysources.TypePGP, Fields: []keysources.Field{{Name: "fp", Value: fp}}}, nil
