@@ -178,8 +178,22 @@ func SameKey(a, b Stanza) bool {
 			a.Get("name") == b.Get("name") && (v == w || v == "" || w == "")
 	case TypePGP:
 		return strings.EqualFold(a.Get("fp"), b.Get("fp"))
+	case TypeVault:
+		return strings.TrimRight(a.Get("vault_address"), "/") == strings.TrimRight(b.Get("vault_address"), "/") &&
+			a.Get("engine_path") == b.Get("engine_path") && a.Get("key_name") == b.Get("key_name")
+	case TypeAge:
+		return withoutComment(a.Get("recipient")) == withoutComment(b.Get("recipient"))
 	}
 	return a.Reader() == b.Reader()
+}
+
+// withoutComment drops what may follow the key in an ssh recipient.
+func withoutComment(recipient string) string {
+	const keyFields = 2
+	if fields := strings.Fields(recipient); strings.HasPrefix(recipient, "ssh-") && len(fields) > keyFields {
+		return strings.Join(fields[:keyFields], " ")
+	}
+	return recipient
 }
 
 // sameContext compares two encryption contexts, whose order means nothing.

@@ -165,6 +165,9 @@ func TestSameKey(t *testing.T) {
 		{"another type", stanza("age", "recipient", "a"), stanza("pgp", "fp", "a"), false},
 		{"a fingerprint in lower case", stanza("pgp", "fp", "AB"), stanza("pgp", "fp", "ab"), true},
 		{"any version of a key", stanza("azure_kv", "vault_url", "u/", "name", "n"), stanza("azure_kv", "vault_url", "u", "name", "n", "version", "1"), true},
+		{"an ssh key with another comment", stanza("age", "recipient", "ssh-ed25519 AAAA me@here"), stanza("age", "recipient", "ssh-ed25519 AAAA"), true},
+		{"another ssh key", stanza("age", "recipient", "ssh-ed25519 AAAA me"), stanza("age", "recipient", "ssh-ed25519 BBBB me"), false},
+		{"a Vault address with a slash", stanza("hc_vault", "vault_address", "https://v/", "key_name", "k"), stanza("hc_vault", "vault_address", "https://v", "key_name", "k"), true},
 		{"another version of a key", stanza("azure_kv", "vault_url", "u", "name", "n", "version", "2"), stanza("azure_kv", "vault_url", "u", "name", "n", "version", "1"), false},
 	} {
 		if got := keysources.SameKey(tt.a, tt.b); got != tt.want {
