@@ -86,7 +86,9 @@ func readProposal(node *formats.Meta) (Proposal, bool) {
 	r := &metadataReader{}
 	p := Proposal{By: r.text(node, "by"), value: r.text(node, "value"), node: *node}
 	p.meta.Groups, p.meta.Threshold = r.groups(node), r.number(node, "shamir_threshold")
-	path, pathErr := formats.ParsePath(r.text(node, "path"))
+	// Where metadata has no line breaks (dotenv, INI), \n is read as one, and the
+	// text of a path has none.
+	path, pathErr := formats.ParsePath(strings.ReplaceAll(r.text(node, "path"), "\n", `\n`))
 	at, timeErr := time.Parse(time.RFC3339, r.text(node, "at"))
 	v, ok := parseValue(p.value)
 	if r.field != "" || pathErr != nil || timeErr != nil || !ok || v.typ != "str" || len(p.meta.Groups) == 0 {
@@ -142,7 +144,28 @@ func Propose(ctx context.Context, f formats.Format, src []byte, opts ProposeOpti
 	if len(kept) >= maxProposals {
 		return nil, &formats.Error{Cause: formats.ErrLimit, Msg: fmt.Sprintf("the file holds %d proposals already", len(kept))}
 	}
-	return withProposals(f, doc, append(kept, node))
+	out, err := withProposals(f, doc, append(kept, node))
+	if err == nil {
+		err = opts.checkKept(f, out)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// checkKept makes sure that the proposal is in the file as it was made: not every
+// format holds every text.
+func (o ProposeOptions) checkKept(f formats.Format, out []byte) error {
+	_, m, err := parseSealed(f, out)
+	if err != nil {
+		return err
+	}
+	list, _ := m.Proposals()
+	if !slices.ContainsFunc(list, func(p Proposal) bool { return p.Path.Equal(o.Path) && p.By == o.By }) {
+		return &formats.Error{Cause: formats.ErrNotSealable, Path: o.Path, Msg: "a file of this format cannot hold this path or name in a proposal"}
+	}
+	return nil
 }
 
 // DropProposals removes the proposals of a sealed file that drop says, and all that
@@ -223,8 +246,12 @@ func (o ProposeOptions) node(ctx context.Context, m *Metadata) (formats.Meta, er
 }
 
 // Open returns what a proposal in the file with the metadata m holds. Its error is
-// ErrProposal or a NoIdentityError.
+// ErrProposal or a NoIdentityError. Nobody is asked about a proposal that names
+// other readers than the file: whoever may write the file may write anything there.
 func (p Proposal) Open(ctx context.Context, m *Metadata, opts OpenOptions) ([]byte, error) {
+	if !p.sealedFor(m) {
+		return nil, ErrProposal
+	}
 	v, _ := parseValue(p.value)
 	aad := proposalAAD(m, p.Path, p.By, p.node.Get("at").Text)
 	open := func(k dataKey) (formats.Scalar, bool) {
@@ -243,6 +270,21 @@ func (p Proposal) Open(ctx context.Context, m *Metadata, opts OpenOptions) ([]by
 		return nil, ErrProposal
 	}
 	return []byte(s.Text), nil
+}
+
+// sealedFor reports whether the readers of a proposal are those of the file.
+func (p Proposal) sealedFor(m *Metadata) bool {
+	if p.meta.needed() != m.needed() {
+		return false
+	}
+	return slices.EqualFunc(p.meta.Groups, m.Groups, func(own, file []keysources.Stanza) bool {
+		all := func(these, those []keysources.Stanza) bool {
+			return !slices.ContainsFunc(these, func(a keysources.Stanza) bool {
+				return !slices.ContainsFunc(those, func(b keysources.Stanza) bool { return keysources.SameKey(a, b) })
+			})
+		}
+		return len(own) <= len(file) && all(own, file) && all(file, own)
+	})
 }
 
 // proposalAAD binds a proposal to its file and place: S(label), the SHA-256 of the
