@@ -149,6 +149,7 @@ func (d *decoder) own(n *yaml.Node, c *Config) error {
 	integrity, reuse := "optional", "git"
 	return d.object(n, "gitseal", map[string]setter{
 		"formats": func(n *yaml.Node) error { return d.formats(n, c) },
+		"names":   func(n *yaml.Node) error { return d.names(n, c) },
 		"integrity": func(n *yaml.Node) error {
 			err := d.choice(n, &integrity, "gitseal.integrity", "optional", "required")
 			c.RequireMAC = integrity == "required"

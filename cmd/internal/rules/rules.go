@@ -65,6 +65,8 @@ type Config struct {
 	RequireMAC bool
 	// NoReuse: sealing never looks for ciphertexts to keep in git (reuse: none).
 	NoReuse bool
+	// Names are what the readers are called (names), in the order of the file.
+	Names []Name
 
 	dir     string
 	formats []formatRule
