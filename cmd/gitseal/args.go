@@ -15,19 +15,30 @@ func flagsFirst(app *cli.App, args []string) ([]string, error) {
 		return args, nil
 	}
 	at, cmd := commandOf(app, args)
-	if cmd == nil {
+	if cmd == nil || cmd.SkipFlagParsing {
 		return args, nil
+	}
+	if len(cmd.Subcommands) > 0 && at+1 < len(args) && !strings.HasPrefix(args[at+1], "-") {
+		// What is wrong is the name; nobody knows its flags.
+		return slices.Concat(args[:at+1], []string{"--", args[at+1]}), nil
 	}
 	var flags, rest []string
 	for i := at + 1; i < len(args); i++ {
 		a := args[i]
 		if a == "--" {
+			if cmd.Name == "exec" {
+				i-- // it separates the files from the command
+			}
 			rest = append(rest, args[i+1:]...)
 			break
 		}
 		if len(a) < 2 || a[0] != '-' {
 			rest = append(rest, a)
 			continue
+		}
+		if a == "--help" || a == "-h" {
+			// With a file the library would look for help on that.
+			return append(slices.Clone(args[:at+1]), a), nil
 		}
 		flags = append(flags, a)
 		if takesNext(cmd, a) {
@@ -46,15 +57,22 @@ func flagsFirst(app *cli.App, args []string) ([]string, error) {
 }
 
 // commandOf finds the command's name among the arguments: the first that is not
-// a flag of the program itself, none of which takes a value.
+// a flag of the program itself, none of which takes a value, and the names of its
+// subcommands that follow at once.
 func commandOf(app *cli.App, args []string) (int, *cli.Command) {
-	for i, a := range args[1:] {
-		if strings.HasPrefix(a, "-") {
-			continue
-		}
-		return i + 1, app.Command(a)
+	at := 1 + slices.IndexFunc(args[1:], func(a string) bool { return !strings.HasPrefix(a, "-") })
+	if at == 0 {
+		return 0, nil
 	}
-	return 0, nil
+	cmd := app.Command(args[at])
+	for cmd != nil && at+1 < len(args) {
+		sub := cmd.Command(args[at+1])
+		if sub == nil {
+			break
+		}
+		at, cmd = at+1, sub
+	}
+	return at, cmd
 }
 
 // takesNext reports whether flag a of cmd takes the next argument as its value.

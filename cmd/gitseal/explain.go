@@ -12,6 +12,7 @@ import (
 	"github.com/gitseal/gitseal/cmd/internal/rules"
 	"github.com/gitseal/gitseal/cmd/internal/workset"
 	"github.com/gitseal/gitseal/formats"
+	"github.com/gitseal/gitseal/keysources"
 	"github.com/gitseal/gitseal/keysources/age"
 )
 
@@ -77,7 +78,7 @@ func explain(err error) explanation {
 		return e
 	}
 	for _, explainer := range []func(error, string, bool) (int, string){
-		explainState, explainFormat, explainSelection, explainSystem,
+		explainState, explainKeys, explainFormat, explainSelection, explainSystem,
 	} {
 		if code, hint := explainer(err, name, unsealing); code != 0 {
 			e.code, e.hints = code, []string{hint}
@@ -97,14 +98,60 @@ func explainState(err error, name string, _ bool) (int, string) {
 	case errors.Is(err, cipher.ErrAlreadySealed):
 		return exitWrongState, "gitseal inspect " + name + " shows what is in it"
 	case errors.As(err, &none):
-		return exitNoIdentity, "it is sealed for " + readersText(none.Readers) +
-			"; point SOPS_AGE_KEY_FILE or --identity at the private key of one of them"
+		return exitNoIdentity, noIdentityHint(none)
 	case errors.As(err, &tampered):
 		return exitTampered, "nothing was written; compare with the last good version (git log -p " + name + ") and restore it"
 	case errors.Is(err, cipher.ErrIntegrity):
 		return exitTampered, "the rule requires integrity; if you trust the file, unseal it elsewhere and seal it again with gitseal"
+	case errors.Is(err, cipher.ErrProposal):
+		return exitTampered, "turn it down with gitseal accept --drop, and have it proposed again"
 	case errors.Is(err, cipher.ErrContext):
 		return exitTampered, "the file was made for another place; do not use it here"
+	}
+	return 0, ""
+}
+
+// noIdentityHint says what could open the file, and what was refused.
+func noIdentityHint(none *cipher.NoIdentityError) string {
+	if uses := refusals(none); len(uses) > 0 {
+		return allowHint(uses[0])
+	}
+	return "it is sealed for " + readersText(none.Readers) + "; point SOPS_AGE_KEY_FILE or --identity at the private key of one of them, or log in to its key service"
+}
+
+// allowHint says how to agree to what only a file names.
+func allowHint(u keysources.Use) string {
+	what := map[string]string{
+		keysources.UseVault: "your Vault token would go to that server", keysources.UseAzure: "your Azure token would go to that server",
+		keysources.UseKMSRole: "that role would be assumed with your credentials", keysources.UseKMSProfile: "that profile of your AWS configuration would be used",
+		keysources.UseKMSRegion: "that is not one of AWS's regions", keysources.UseAgePlugin: "the program age-plugin-" + u.Value + " would be run",
+	}[u.Kind]
+	return "only the file names it, and " + what + "; if you know it, allow it: --allow " + u.String() + ", or GITSEAL_ALLOW, or a line in ~/.config/gitseal/allow"
+}
+
+// explainKeys is about wrapping for a reader.
+func explainKeys(err error, _ string, _ bool) (int, string) {
+	var e *keysources.Error
+	if !errors.As(err, &e) {
+		return 0, ""
+	}
+	switch e.Reason {
+	case keysources.Refused:
+		return exitFailed, allowHint(e.Use)
+	case keysources.Unauthenticated:
+		return exitFailed, "log in to the key service, or renew the token"
+	case keysources.Denied:
+		return exitFailed, "ask for the right to use this key, or use another reader's"
+	case keysources.NotFound, keysources.Malformed:
+		return exitFailed, "check the reader's name, its region and project"
+	case keysources.Disabled:
+		return exitFailed, "enable or renew the key, or use another reader's"
+	case keysources.Damaged:
+		return exitFailed, "restore the sops block from the last good version of the file, or use another reader's key"
+	case keysources.Timeout, keysources.Unreachable, keysources.Throttled:
+		return exitFailed, "check the network and the service's address, and try again; --timeout says how long to wait"
+	case keysources.Unavailable:
+		return exitFailed, "install the program that is missing"
 	}
 	return 0, ""
 }
@@ -141,6 +188,8 @@ func explainFormat(err error, _ string, unsealing bool) (int, string) {
 		code = exitTampered
 	}
 	switch {
+	case errors.Is(err, formats.ErrPlace), errors.Is(err, formats.ErrNoSuchKey):
+		return code, "gitseal inspect FILE shows the keys that there are; for what cannot be changed one by one, unseal the file, edit it, and seal it again"
 	case errors.Is(err, formats.ErrNotSealable):
 		return code, "sops's format cannot hold this; seal the file as a whole with --format binary"
 	case errors.Is(err, formats.ErrDuplicate):
@@ -173,7 +222,11 @@ func explainSelection(err error, _ string, _ bool) (int, string) {
 	case errors.Is(err, cipher.ErrVerify):
 		return exitFailed, "this is a defect of gitseal: nothing was written; please report it with a file that shows it"
 	case errors.Is(err, cipher.ErrUnsupported), errors.Is(err, age.ErrUnsupported):
-		return exitFailed, "this version knows age recipients (X25519 and post-quantum) in one key group; for other keys use sops"
+		return exitFailed, "a newer version of gitseal may know it"
+	case errors.Is(err, cipher.ErrKeyGroups):
+		return exitFailed, "shamir_threshold is the number of key groups that are needed: at least 2, and no more than there are"
+	case errors.Is(err, cipher.ErrProposals):
+		return exitWrongState, "on the sealed file, gitseal accept FILE takes them in, and gitseal accept --drop FILE turns them down; seal --no-reuse forgets them"
 	case errors.As(err, &noRule):
 		return exitFailed, "add a creation rule for it, or name recipients with --age"
 	case errors.As(err, &config):

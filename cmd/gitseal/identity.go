@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -14,46 +15,52 @@ import (
 	"github.com/gitseal/gitseal/keysources/age"
 )
 
-func identityFlag() cli.Flag {
-	return &cli.StringSliceFlag{Name: "identity", Usage: "`FILE` of age identities, besides those of SOPS_AGE_KEY, SOPS_AGE_KEY_FILE, SOPS_AGE_KEY_CMD and the default file"}
-}
-
 // identities is what opens files in this call, and what files without a rule
 // are sealed for.
 type identities struct {
-	ring *age.Keyring
-	std  std
-	ui   *ui
+	*sources
+	std std
+	ui  *ui
 	// own is what ownRecipients returned before.
 	own []keysources.Recipient
 }
 
-func newIdentities(c *cli.Context, s std, u *ui) *identities {
-	return &identities{ring: age.NewKeyring(s.getenv, c.StringSlice("identity")...), std: s, ui: u}
+func newIdentities(c *cli.Context, s std, u *ui) (*identities, error) {
+	k, err := newSources(c, s, u)
+	if err != nil {
+		return nil, err
+	}
+	return &identities{sources: k, std: s, ui: u}, nil
+}
+
+func newKeyring(c *cli.Context, s std, u *ui) *age.Keyring {
+	ring := age.NewKeyring(s.getenv, c.StringSlice("identity")...)
+	ring.UI = u.ageUI()
+	return ring
 }
 
 // list is what cipher.Open wants.
-func (k *identities) list() []keysources.Identity { return []keysources.Identity{k.ring} }
+func (k *identities) list() []keysources.Identity { return k.sources.identities }
 
 // ownRecipients returns the recipients of the user's own identities. If there
 // are none at all, it makes one, and says where and what to do about it.
-func (k *identities) ownRecipients(postQuantum bool) ([]keysources.Recipient, error) {
+func (k *identities) ownRecipients(ctx context.Context, postQuantum bool) ([]keysources.Recipient, error) {
 	if len(k.own) > 0 {
 		return k.own, nil
 	}
 	var err error
-	k.own, err = k.findOrCreate(postQuantum)
+	k.own, err = k.findOrCreate(ctx, postQuantum)
 	return k.own, err
 }
 
-func (k *identities) findOrCreate(postQuantum bool) ([]keysources.Recipient, error) {
-	ids, err := k.ring.Identities()
-	if len(ids) == 0 && err != nil {
+func (k *identities) findOrCreate(ctx context.Context, postQuantum bool) ([]keysources.Recipient, error) {
+	found, err := k.ring.Recipients(ctx)
+	if len(found) == 0 && err != nil {
 		return nil, fmt.Errorf("looking for an identity: %w", err)
 	}
 	var out []keysources.Recipient
-	for _, id := range ids {
-		out = append(out, id.Recipient())
+	for _, r := range found {
+		out = append(out, withKey(r, keysources.Stanza{Type: keysources.TypeAge, Fields: []keysources.Field{{Name: "recipient", Value: r.String()}}}))
 	}
 	if len(out) > 0 {
 		return out, nil
@@ -96,22 +103,6 @@ func (k *identities) create(postQuantum bool) (age.Identity, error) {
 	k.ui.note("its recipient (public) is " + shortReader(id.Recipient().String()))
 	k.ui.warn("back that file up: without it nobody can open what is sealed for it")
 	return id, nil
-}
-
-// parseRecipients reads the values of --age, each a recipient or several,
-// separated by commas.
-func parseRecipients(values []string) ([]keysources.Recipient, error) {
-	var out []keysources.Recipient
-	for _, v := range values {
-		for _, text := range splitCommas(v) {
-			r, err := age.ParseRecipient(text)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, r)
-		}
-	}
-	return out, nil
 }
 
 // mixesPostQuantum reports whether some recipients withstand quantum computers

@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/gitseal/gitseal/cmd/internal/atomicfile"
 	"github.com/gitseal/gitseal/cmd/internal/gitrepo"
+	"github.com/gitseal/gitseal/cmd/internal/readers"
 	"github.com/gitseal/gitseal/keysources"
 )
 
@@ -27,12 +30,12 @@ An existing .sops.yaml and existing identities are left alone.
 
 Examples:
    gitseal init
-   gitseal init --age age1alice… --age age1bob…`,
-		Flags: []cli.Flag{
-			&cli.StringSliceFlag{Name: "age", Usage: "seal for this age `RECIPIENT` (repeatable) instead of your own identities"},
+   gitseal init --age age1alice… --age age1bob…
+   gitseal init --kms arn:aws:kms:… --age age1offline…`,
+		Flags: slices.Concat(readerFlags("instead of your own identities: seal for this", false), []cli.Flag{
 			&cli.BoolFlag{Name: "post-quantum", Usage: "if an identity has to be made, make it a hybrid post-quantum one"},
-			identityFlag(), quietFlag(),
-		},
+			quietFlag(),
+		}, keyFlags()),
 		Action: func(c *cli.Context) error {
 			u.quiet = c.Bool("quiet")
 			return runInit(c, s, u)
@@ -58,14 +61,12 @@ func runInit(c *cli.Context, s std, u *ui) error {
 		return &commandError{code: exitWrongState, text: name + " exists already, and is left as it is",
 			hint: "edit it to change rules; gitseal seal FILE uses it"}
 	}
-	recipients, err := parseRecipients(c.StringSlice("age"))
-	if err == nil && len(recipients) == 0 {
-		recipients, err = newIdentities(c, s, u).ownRecipients(c.Bool("post-quantum"))
-	}
+	set, err := initialReaders(c, s, u)
 	if err != nil {
 		return err
 	}
-	_, err = atomicfile.Write(name, []byte(initialConfig(recipients)), atomicfile.Options{
+	recipients := set.all()
+	_, err = atomicfile.Write(name, []byte(initialConfig(set.keys[0])), atomicfile.Options{
 		Expect: atomicfile.Absent(), Perm: atomicfile.Umasked(0o666),
 	})
 	if errors.Is(err, atomicfile.ErrChanged) {
@@ -86,21 +87,63 @@ func runInit(c *cli.Context, s std, u *ui) error {
 const initialRule = `(?i)(^|/)(secrets/.*|[^/]*secret[^/]*\.(ya?ml|json|env|ini|txt|pem|key|conf|toml|properties)|` +
 	`\.env(\.(dev|development|test|ci|staging|prod|production))?(\.local)?|[^/]+\.env)$`
 
-func initialConfig(recipients []keysources.Recipient) string {
+// initialReaders are those whom flags name, or else the user's own identities.
+func initialReaders(c *cli.Context, s std, u *ui) (readerSet, error) {
+	ids, err := newIdentities(c, s, u)
+	if err != nil {
+		return readerSet{}, err
+	}
+	keys, err := readersFromFlags(c)
+	if err != nil {
+		return readerSet{}, err
+	}
+	if slices.ContainsFunc(keys, func(k keysources.Stanza) bool { return len(k.Context) > 0 }) {
+		return readerSet{}, usageError("--encryption-context does not fit into a simple rule", "write the rule with key_groups, see the README")
+	}
+	if len(keys) > 0 {
+		return recipientsOf([][]keysources.Stanza{keys}, 0, ids.named)
+	}
+	own, err := ids.ownRecipients(c.Context, c.Bool("post-quantum"))
+	if err != nil {
+		return readerSet{}, err
+	}
+	for _, r := range own {
+		keys = append(keys, keysources.Stanza{Type: keysources.TypeAge, Fields: []keysources.Field{{Name: "recipient", Value: r.String()}}})
+	}
+	return readerSet{keys: [][]keysources.Stanza{keys}, groups: [][]keysources.Recipient{own}}, nil
+}
+
+// initialConfig returns a configuration with one rule for these readers.
+func initialConfig(keys []keysources.Stanza) string {
 	var b strings.Builder
 	b.WriteString("# Which files are sealed, and for whom. gitseal and sops both read this file.\n")
 	b.WriteString("# The first rule whose path_regex matches a file's path from here applies.\n")
 	b.WriteString("creation_rules:\n")
 	b.WriteString("    - path_regex: '" + initialRule + "'\n")
-	b.WriteString("      # Recipients are public keys: add a colleague's here, then unseal and seal the files.\n")
-	// One folded string and not a list: versions of sops before 3.10 want that.
-	b.WriteString("      age: >-\n")
-	for i, r := range recipients {
-		b.WriteString("          " + r.String())
-		if i < len(recipients)-1 {
-			b.WriteString(",")
+	b.WriteString("      # Recipients are public keys: gitseal keys add gives a colleague access, gitseal keys sync applies changes made here.\n")
+	for _, typ := range keysources.Types() {
+		var names []string
+		for _, k := range keys {
+			if k.Type == typ {
+				names = append(names, readers.RuleText(k))
+			}
 		}
-		b.WriteString("\n")
+		if len(names) > 0 {
+			b.WriteString(ruleField(typ, names))
+		}
+	}
+	if i := slices.IndexFunc(keys, func(k keysources.Stanza) bool { return k.Get("aws_profile") != "" }); i >= 0 {
+		b.WriteString("      aws_profile: " + strconv.Quote(keys[i].Get("aws_profile")) + "\n")
 	}
 	return b.String()
+}
+
+// ruleField writes the readers of one type as one folded string and not as a list:
+// versions of sops before 3.10 want that. Huawei's has to be a list.
+func ruleField(typ string, names []string) string {
+	name := readers.RuleKey(typ)
+	if typ == keysources.TypeHCKMS {
+		return "      " + name + ":\n          - " + strings.Join(names, "\n          - ") + "\n"
+	}
+	return "      " + name + ": >-\n          " + strings.Join(names, ",\n          ") + "\n"
 }

@@ -88,7 +88,7 @@ func inConflict(data []byte) bool {
 func collect(c *cli.Context, s std, book *ruleBook) ([]input, error) {
 	args := c.Args().Slice()
 	if len(args) == 0 {
-		return nil, usageError("name a file, a folder, or - for standard input", "gitseal "+c.Command.Name+" FILE")
+		return nil, usageError("name a file, a folder, or - for standard input", c.Command.HelpName+" FILE")
 	}
 	for _, a := range args {
 		if a != stdinArg {

@@ -36,6 +36,7 @@ type inspection struct {
 	File         string        `json:"file"`
 	Format       string        `json:"format"`
 	Readers      []string      `json:"readers"`
+	Groups       [][]string    `json:"readers_by_group"`
 	KeyGroups    int           `json:"key_groups"`
 	Threshold    int           `json:"threshold,omitempty"`
 	Selector     string        `json:"selector"`
@@ -48,6 +49,28 @@ type inspection struct {
 	Documents    int           `json:"documents"`
 	Values       []valueStatus `json:"values"`
 	Comments     int           `json:"sealed_comments"`
+	// Proposals are open, see gitseal accept; Malformed counts entries that are none.
+	Proposals []proposalStatus `json:"proposals"`
+	Malformed int              `json:"malformed_proposals,omitempty"`
+}
+
+// proposalStatus is what can be said of a proposal without a key. Nobody vouches
+// for By and At.
+type proposalStatus struct {
+	ID   string    `json:"id"`
+	Path string    `json:"path"`
+	By   string    `json:"by,omitempty"`
+	At   time.Time `json:"at"`
+}
+
+// proposalsOf lists the proposals of a file.
+func proposalsOf(m *cipher.Metadata) (out []proposalStatus, malformed int) {
+	list, malformed := m.Proposals()
+	out = []proposalStatus{}
+	for _, p := range list {
+		out = append(out, proposalStatus{ID: p.ID(), Path: p.Path.Text(), By: p.By, At: p.At})
+	}
+	return out, malformed
 }
 
 type valueStatus struct {
@@ -86,11 +109,19 @@ func newInspection(f input, r *cipher.Report) inspection {
 		File: f.name, Format: f.formatName, Readers: m.Readers(), KeyGroups: len(m.Groups), Threshold: m.Threshold,
 		Selector: string(m.Selector.Kind), Pattern: m.Selector.Pattern, MACOnly: m.MACOnlyEncrypted,
 		Seal: m.Seal != nil, LastModified: m.LastModified, Version: m.Version, Documents: r.Documents,
-		Values: []valueStatus{},
+		Values: []valueStatus{}, Groups: [][]string{},
 	}
 	if m.Seal != nil {
 		out.Context = m.Seal.Context
 	}
+	for _, g := range m.Groups {
+		var names []string
+		for _, s := range g {
+			names = append(names, s.Reader())
+		}
+		out.Groups = append(out.Groups, names)
+	}
+	out.Proposals, out.Malformed = proposalsOf(m)
 	for _, v := range r.Values {
 		out.Values = append(out.Values, valueStatus{Path: v.Path.String(), State: v.State, Kind: v.Kind.String()})
 	}
@@ -106,11 +137,17 @@ func printInspection(u *ui, r inspection) {
 	row := func(label, text string) { fmt.Fprintf(u.out, "  %-12s %s\n", label, oneLine(text)) }
 	fmt.Fprintln(u.out, oneLine(r.File))
 	row("format", r.Format)
-	for i, reader := range r.Readers {
-		row([]string{"readers", ""}[min(i, 1)], shortReader(reader))
+	for i, group := range r.Groups {
+		label := "readers"
+		if r.KeyGroups > 1 {
+			label = fmt.Sprintf("group %d", i+1)
+		}
+		for j, reader := range group {
+			row([]string{label, ""}[min(j, 1)], shortReader(reader))
+		}
 	}
 	if r.KeyGroups > 1 {
-		row("key groups", fmt.Sprintf("%d, of which %d must be opened", r.KeyGroups, r.Threshold))
+		row("key groups", fmt.Sprintf("%d, of which %d must be opened", r.KeyGroups, needed(r.KeyGroups, r.Threshold)))
 	}
 	row("selector", r.Selector+": "+r.Pattern)
 	row("changed", r.LastModified.Format(time.RFC3339))
@@ -125,6 +162,12 @@ func printInspection(u *ui, r inspection) {
 	row("values", countsText(counts, r.Comments))
 	for _, v := range r.Values {
 		fmt.Fprintf(u.out, "    %-9s %-7s %s\n", v.State, v.Kind, oneLine(v.Path))
+	}
+	for i, p := range r.Proposals {
+		row([]string{"proposals", ""}[min(i, 1)], p.ID+"  "+p.Path+", by "+byText(p.By)+", "+p.At.UTC().Format(time.RFC3339))
+	}
+	if r.Malformed > 0 {
+		u.warn(r.File + ": " + counted(r.Malformed, "proposal") + " not well-formed")
 	}
 	if n := counts[cipher.StateExposed] + counts[cipher.StateMalformed]; n > 0 {
 		u.warn(r.File + ": " + strconv.Itoa(n) + " values are not sealed as the file's selector says; it will not open")

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"os/signal"
@@ -32,8 +33,9 @@ func run(ctx context.Context, args []string, s std) int {
 	u := newUI(s)
 	app := newApp(s, u)
 	args = withVerb(args)
-	if words, asked := completions(app, args); asked {
-		return printWords(u, words)
+	if words, asked := complete(app, s, args); asked {
+		_, _ = io.WriteString(s.out, words) // nobody is there to be told
+		return exitDone
 	}
 	args, err := flagsFirst(app, args)
 	if err == nil {
@@ -41,6 +43,9 @@ func run(ctx context.Context, args []string, s std) int {
 	}
 	if err == nil {
 		return exitDone
+	}
+	if child := (*childStatus)(nil); errors.As(err, &child) {
+		return child.code
 	}
 	if ctx.Err() != nil {
 		u.errorf("interrupted", "nothing was written but what was reported as written")

@@ -4,14 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
+	"github.com/urfave/cli/v2"
+
 	"github.com/gitseal/gitseal/cipher"
+	"github.com/gitseal/gitseal/cmd/internal/readers"
 	"github.com/gitseal/gitseal/cmd/internal/rules"
 	"github.com/gitseal/gitseal/formats/all"
 	"github.com/gitseal/gitseal/keysources"
-	"github.com/gitseal/gitseal/keysources/age"
 )
 
 // ruleBook finds and keeps the .sops.yaml files of a call.
@@ -94,18 +97,68 @@ func (b *ruleBook) requiresIntegrity(file string) (bool, error) {
 	return err == nil && c != nil && c.RequireMAC, err
 }
 
+// readerSet is who can read a file: key groups of which threshold are needed. One
+// group has no threshold.
+type readerSet struct {
+	keys      [][]keysources.Stanza
+	groups    [][]keysources.Recipient
+	threshold int
+}
+
+// all returns the recipients of all groups.
+func (s readerSet) all() []keysources.Recipient { return slices.Concat(s.groups...) }
+
+// recipientsOf makes the recipients for groups of keys.
+func recipientsOf(keys [][]keysources.Stanza, threshold int, make func(keysources.Stanza) (keysources.Recipient, error)) (readerSet, error) {
+	set := readerSet{keys: keys, threshold: threshold}
+	for _, group := range keys {
+		var recipients []keysources.Recipient
+		for _, key := range group {
+			r, err := make(key)
+			if err != nil {
+				return set, err
+			}
+			recipients = append(recipients, withKey(r, key))
+		}
+		set.groups = append(set.groups, recipients)
+	}
+	return set, nil
+}
+
+// withKey makes sure that a recipient can tell its key.
+func withKey(r keysources.Recipient, key keysources.Stanza) keysources.Recipient {
+	if _, ok := keysources.KeyOf(r); ok {
+		return r
+	}
+	return keysources.WithKey(r, key)
+}
+
 // plan is how one file is to be sealed.
 type plan struct {
-	recipients []keysources.Recipient
-	selector   cipher.Selector // zero: none was chosen
-	macOnly    bool
-	// chosen: the recipients come from a rule or a flag.
+	readers  readerSet
+	selector cipher.Selector // zero: none was chosen
+	macOnly  bool
+	// chosen: the readers come from a rule or a flag.
 	chosen bool
+	// rule is what applies to the file, nil if nothing does.
+	rule *rules.Rule
+}
+
+// recipients returns everybody who can read the file, alone or with others.
+func (p plan) recipients() []keysources.Recipient { return p.readers.all() }
+
+// planner settles how files are to be sealed.
+type planner struct {
+	c    *cli.Context
+	ids  *identities
+	book *ruleBook
+	// flags is what plan has taken from the flags, nil before its first call.
+	flags *plan
 }
 
 // plan settles who can read a file and what of it is sealed: flags before the
 // rule, the rule before the user's own identities.
-func (r *sealRun) plan(in input) (plan, error) {
+func (r *planner) plan(in input) (plan, error) {
 	if r.flags == nil {
 		p, err := r.planFromFlags()
 		if err != nil {
@@ -118,41 +171,62 @@ func (r *sealRun) plan(in input) (plan, error) {
 	if err != nil {
 		return p, err
 	}
-	p.chosen = config != nil || len(p.recipients) > 0
+	named := len(p.readers.groups) > 0
+	p.chosen = config != nil || named
 	if config == nil {
-		if len(p.recipients) == 0 {
-			p.recipients, err = r.ids.ownRecipients(r.c.Bool("post-quantum"))
+		if !named {
+			p.readers, err = r.ownReaders()
 		}
 		return p, err
 	}
 	rule, err := config.RuleFor(in.rulePath)
-	if asError(err, new(*rules.NoRuleError)) && len(p.recipients) > 0 {
+	if asError(err, new(*rules.NoRuleError)) && named {
 		return p, nil
 	}
 	if err != nil {
 		return p, err
 	}
-	if err := p.apply(rule); err != nil {
+	if err := r.apply(&p, rule); err != nil {
 		return p, fmt.Errorf("%s:%d: %w", config.Path, rule.Line, err)
 	}
 	return p, nil
 }
 
+// ownReaders are those of files for which nobody was named.
+func (r *planner) ownReaders() (readerSet, error) {
+	own, err := r.ids.ownRecipients(r.c.Context, r.c.Bool("post-quantum"))
+	return readerSet{groups: [][]keysources.Recipient{own}}, err
+}
+
 // planFromFlags returns what the flags say, which is the same for all files.
-func (r *sealRun) planFromFlags() (plan, error) {
+func (r *planner) planFromFlags() (plan, error) {
 	p := plan{macOnly: r.c.Bool("mac-only-encrypted")}
 	var err error
 	if p.selector, err = r.selectorFromFlags(); err != nil {
 		return p, err
 	}
-	if p.recipients, err = parseRecipients(r.c.StringSlice("age")); err != nil {
-		return p, usageError("--age: "+err.Error(), "an age recipient begins with age1; gitseal init makes an identity and shows its recipient")
+	keys, err := readersFromFlags(r.c)
+	if err != nil || len(keys) == 0 {
+		return p, err
 	}
-	return p, nil
+	if p.readers, err = recipientsOf([][]keysources.Stanza{keys}, 0, r.ids.named); keysources.ReasonOf(err) == keysources.Malformed {
+		return p, usageError(err.Error(), readerHint(keysources.TypeAge))
+	}
+	return p, err
 }
 
 // apply fills in from a rule what flags have not said.
-func (p *plan) apply(rule *rules.Rule) error {
+func (r *planner) apply(p *plan, rule *rules.Rule) error {
+	return r.applyWith(p, rule, r.ids.recipient)
+}
+
+// applyLazily is apply for comparing only: nothing that the rule names is used.
+func (r *planner) applyLazily(p *plan, rule *rules.Rule) error {
+	return r.applyWith(p, rule, func(key keysources.Stanza) (keysources.Recipient, error) { return r.ids.standing(key), nil })
+}
+
+func (r *planner) applyWith(p *plan, rule *rules.Rule, make func(keysources.Stanza) (keysources.Recipient, error)) error {
+	p.rule = rule
 	p.macOnly = p.macOnly || rule.MACOnlyEncrypted
 	var err error
 	if p.selector.IsZero() && rule.Selector.Kind != "" {
@@ -160,26 +234,20 @@ func (p *plan) apply(rule *rules.Rule) error {
 			return err
 		}
 	}
-	if len(p.recipients) > 0 {
+	if len(p.readers.groups) > 0 {
 		return nil
 	}
-	if len(rule.Groups) > 1 {
-		return fmt.Errorf("rule %d: %w: several key groups", rule.Number, cipher.ErrUnsupported)
+	keys, err := readers.OfRule(rule)
+	if err != nil {
+		return err
 	}
-	for _, key := range rule.Groups[0] {
-		if key.Type != keysources.TypeAge {
-			return fmt.Errorf("rule %d: %w: %s keys", rule.Number, cipher.ErrUnsupported, key.Type)
-		}
-		recipient, err := age.ParseRecipient(key.Value)
-		if err != nil {
-			return fmt.Errorf("rule %d: %s: %w", rule.Number, shortReader(key.Value), err)
-		}
-		p.recipients = append(p.recipients, recipient)
+	if p.readers, err = recipientsOf(keys, rule.Threshold, make); err != nil {
+		return fmt.Errorf("rule %d: %w", rule.Number, err)
 	}
 	return nil
 }
 
-func (r *sealRun) selectorFromFlags() (cipher.Selector, error) {
+func (r *planner) selectorFromFlags() (cipher.Selector, error) {
 	var out cipher.Selector
 	for _, k := range cipher.SelectorKinds() {
 		name := strings.ReplaceAll(string(k), "_", "-")

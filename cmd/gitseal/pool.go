@@ -9,12 +9,27 @@ import (
 	"sync"
 
 	"github.com/gitseal/gitseal/cipher"
+	"github.com/gitseal/gitseal/cmd/internal/rules"
 )
 
-// forAll calls work for 0 … n-1, as many at a time as there are processors, and
-// returns the error of the smallest number that failed. After a failure no new
-// work begins.
-func forAll(ctx context.Context, n int, work func(i int) error) error {
+// inFlight is how many files are worked on at a time: one a processor if they are
+// large, for the sake of memory, and else as many as hide the time that a key
+// management service takes to answer.
+func inFlight(in []input) int {
+	const many, small = 64, 64 << 20
+	size := 0
+	for _, f := range in {
+		size += len(f.data)
+	}
+	if size > small {
+		return runtime.GOMAXPROCS(0)
+	}
+	return many
+}
+
+// forAll calls work for 0 … n-1, so many at a time, and returns the error of the
+// smallest number that failed. After a failure no new work begins.
+func forAll(ctx context.Context, n, atOnce int, work func(i int) error) error {
 	var (
 		mu    sync.Mutex // guards next, errAt and err
 		next  int
@@ -31,7 +46,7 @@ func forAll(ctx context.Context, n int, work func(i int) error) error {
 		next++
 		return next - 1
 	}
-	for range min(n, runtime.GOMAXPROCS(0)) {
+	for range min(n, atOnce) {
 		wg.Go(func() {
 			for i := take(); i >= 0; i = take() {
 				e := work(i)
@@ -63,6 +78,7 @@ func tuneCollector(in []input, forLarge int) {
 	debug.SetGCPercent(otherwise)
 }
 
+func isNoRule(err error) bool        { return asError(err, new(*rules.NoRuleError)) }
 func isNotSealed(err error) bool     { return errors.Is(err, cipher.ErrNotSealed) }
 func asAlreadySealed(err error) bool { return errors.Is(err, cipher.ErrAlreadySealed) }
 

@@ -72,7 +72,7 @@ func (p *previousVersions) close() {
 // open returns the earlier version of a file, nil if there is none that is
 // sealed and that the identities open.
 func (p *previousVersions) open(ctx context.Context, in input, ids *identities) (*cipher.Opened, error) {
-	opts := cipher.OpenOptions{Identities: ids.list()}
+	opts := ids.openOptions()
 	if p.given != nil {
 		o, err := cipher.Open(ctx, in.format, p.given, opts)
 		if err != nil {

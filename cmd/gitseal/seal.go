@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -15,15 +16,15 @@ import (
 
 func sealCommand(s std, u *ui) *cli.Command {
 	flags := []cli.Flag{
-		&cli.StringSliceFlag{Name: "age", Usage: "seal for this age `RECIPIENT` (repeatable) instead of the rule's", EnvVars: []string{"SOPS_AGE_RECIPIENTS"}},
 		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write to `FILE` (- for standard output) instead of in place"},
 		&cli.BoolFlag{Name: "in-place", Aliases: []string{"i"}, Usage: "write in place; this is what happens anyway"},
 		&cli.StringFlag{Name: "previous", Usage: "take data key and unchanged values from this earlier sealed `FILE`"},
 		&cli.BoolFlag{Name: "no-reuse", Usage: "do not look for an earlier sealed version in git: new data key, new ciphertext everywhere"},
 		&cli.BoolFlag{Name: "post-quantum", Usage: "if an identity has to be made, make it a hybrid post-quantum one"},
 		&cli.BoolFlag{Name: "mac-only-encrypted", Usage: "let plain values be changed without notice"},
-		identityFlag(), jsonFlag(), quietFlag(),
+		jsonFlag(), quietFlag(),
 	}
+	flags = slices.Concat(readerFlags("instead of the rule's readers: seal for this", true), flags, keyFlags())
 	for _, k := range cipher.SelectorKinds() {
 		flags = append(flags, &cli.StringFlag{Name: strings.ReplaceAll(string(k), "_", "-"), Usage: selectorUsage(k)})
 	}
@@ -42,7 +43,11 @@ Examples:
 		Flags: append(flags, inputFlags()...),
 		Action: func(c *cli.Context) error {
 			u.quiet = c.Bool("quiet")
-			r := &sealRun{c: c, std: s, ui: u, ids: newIdentities(c, s, u)}
+			ids, err := newIdentities(c, s, u)
+			if err != nil {
+				return err
+			}
+			r := &sealRun{planner: planner{c: c, ids: ids}, std: s, ui: u}
 			return r.run(c.Context)
 		},
 	}
@@ -63,14 +68,10 @@ func selectorUsage(k cipher.SelectorKind) string {
 
 // sealRun is one call of seal.
 type sealRun struct {
-	c    *cli.Context
+	planner
 	std  std
 	ui   *ui
-	ids  *identities
-	book *ruleBook
 	prev *previousVersions
-	// flags is what plan has taken from the flags, nil before its first call.
-	flags *plan
 }
 
 // sealJob is one file on its way.
@@ -115,7 +116,7 @@ func (r *sealRun) run(ctx context.Context) error {
 		return err
 	}
 	defer r.prev.close()
-	err = forAll(ctx, len(jobs), func(i int) error {
+	err = forAll(ctx, len(jobs), inFlight(in), func(i int) error {
 		defer r.ui.step("sealing", i+1, len(jobs))
 		if err := r.seal(ctx, jobs[i]); err != nil {
 			return &fileError{name: jobs[i].in.name, err: err}
@@ -151,7 +152,8 @@ func (r *sealRun) seal(ctx context.Context, j *sealJob) error {
 		return err
 	}
 	s, err := cipher.Seal(ctx, j.in.format, j.in.data, cipher.SealOptions{
-		Recipients: j.plan.recipients, Selector: j.plan.selector, MACOnlyEncrypted: j.plan.macOnly, Previous: prev,
+		Groups: j.plan.readers.groups, Threshold: j.plan.readers.threshold, Timeout: r.ids.timeout,
+		Selector: j.plan.selector, MACOnlyEncrypted: j.plan.macOnly, Previous: prev,
 	})
 	if err == nil {
 		j.sealed, j.action = s, actionSealed

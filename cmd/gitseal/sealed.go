@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/gitseal/gitseal/cipher"
@@ -28,41 +26,13 @@ func (r *sealRun) checkSealed(ctx context.Context, j *sealJob) error {
 			return &cipher.TamperedError{Reason: cipher.ReasonMalformedValue, Path: v.Path}
 		}
 	}
-	_, err = cipher.Open(ctx, j.in.format, j.in.data, cipher.OpenOptions{Identities: r.ids.list()})
+	_, err = cipher.Open(ctx, j.in.format, j.in.data, r.ids.openOptions())
 	var none *cipher.NoIdentityError
 	if err != nil && !errors.As(err, &none) && !errors.Is(err, cipher.ErrUnsupported) {
 		return err
 	}
-	if drift := j.plan.drift(report.Metadata); drift != "" {
-		r.ui.warn(j.in.name + ": not sealed as its rule says: " + drift + "; to apply the rule, unseal the file and seal it again")
+	if drift := strings.Join(j.plan.differences(report.Metadata, nil), ", "); drift != "" {
+		r.ui.warn(j.in.name + ": not sealed as its rule says: " + drift + "; gitseal keys sync applies the rule")
 	}
 	return nil
-}
-
-// drift says in what a sealed file differs from the plan, "" if in nothing.
-func (p plan) drift(m *cipher.Metadata) string {
-	if !p.chosen {
-		return ""
-	}
-	var want []string
-	for _, r := range p.recipients {
-		want = append(want, r.String())
-	}
-	have := m.Readers()
-	var parts []string
-	if missing := without(want, have); len(missing) > 0 {
-		parts = append(parts, "it cannot be read by "+readersText(missing))
-	}
-	if extra := without(have, want); len(extra) > 0 {
-		parts = append(parts, "it can still be read by "+readersText(extra))
-	}
-	if s := p.selector; !s.IsZero() && (s.Kind != m.Selector.Kind || s.Pattern != m.Selector.Pattern) {
-		parts = append(parts, fmt.Sprintf("its selector is %s", m.Selector))
-	}
-	return strings.Join(parts, ", ")
-}
-
-// without returns those of list that are not in other.
-func without(list, other []string) []string {
-	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return slices.Contains(other, s) })
 }

@@ -36,7 +36,7 @@ func (r *sealRun) report(jobs []*sealJob) error {
 	}
 	for _, j := range jobs {
 		if j.sealed != nil {
-			warnOfMix(r.ui, j.in.name, j.plan.recipients)
+			warnOfMix(r.ui, j.in.name, j.plan.recipients())
 		}
 		if len(jobs) <= maxFilesTold {
 			text := j.text()
@@ -60,7 +60,7 @@ func (j *sealJob) result() sealResult {
 	if s := j.sealed; s != nil {
 		out.Selector, out.NewKey = s.Selector.String(), s.NewKey
 		out.Values, out.Reused, out.Plain, out.Empty = s.Values, s.Reused, s.Plain, s.Empty
-		for _, r := range j.plan.recipients {
+		for _, r := range j.plan.recipients() {
 			out.Readers = append(out.Readers, r.String())
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -28,11 +29,15 @@ Examples:
 			&cli.BoolFlag{Name: "in-place", Aliases: []string{"i"}, Usage: "replace the sealed files by the plain ones"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write to `FILE` instead of standard output"},
 			&cli.BoolFlag{Name: "require-integrity", Usage: "refuse files without a sops.seal entry, which only sops's own MAC protects"},
-			identityFlag(), jsonFlag(), quietFlag(),
-		}, inputFlags()...),
+			jsonFlag(), quietFlag(),
+		}, slices.Concat(keyFlags(), inputFlags())...),
 		Action: func(c *cli.Context) error {
 			u.quiet = c.Bool("quiet")
-			r := &unsealRun{c: c, std: s, ui: u, ids: newIdentities(c, s, u)}
+			ids, err := newIdentities(c, s, u)
+			if err != nil {
+				return err
+			}
+			r := &unsealRun{c: c, std: s, ui: u, ids: ids}
 			return r.run(c.Context)
 		},
 	}
@@ -68,7 +73,7 @@ func (r *unsealRun) run(ctx context.Context) error {
 	const percent = 25
 	tuneCollector(in, percent)
 	jobs := make([]*unsealJob, len(in))
-	err = forAll(ctx, len(in), func(i int) error {
+	err = forAll(ctx, len(in), inFlight(in), func(i int) error {
 		defer r.ui.step("unsealing", i+1, len(in))
 		jobs[i] = &unsealJob{in: in[i]}
 		return r.open(ctx, jobs[i])
@@ -104,9 +109,9 @@ func (r *unsealRun) open(ctx context.Context, j *unsealJob) error {
 	if err != nil {
 		return &fileError{name: j.in.name, err: err}
 	}
-	o, err := cipher.Open(ctx, j.in.format, j.in.data, cipher.OpenOptions{
-		Identities: r.ids.list(), RequireSeal: required || r.c.Bool("require-integrity"), PlainOnly: true,
-	})
+	opts := r.ids.openOptions()
+	opts.RequireSeal, opts.PlainOnly = required || r.c.Bool("require-integrity"), true
+	o, err := cipher.Open(ctx, j.in.format, j.in.data, opts)
 	if j.in.fromFolder && isNotSealed(err) {
 		j.action = actionSkipped
 		return nil
@@ -124,6 +129,10 @@ const maxWarnings = 5
 func (r *unsealRun) warn(j *unsealJob) {
 	if j.opened == nil {
 		return
+	}
+	if list, _ := j.opened.Metadata.Proposals(); len(list) > 0 && r.c != nil && r.c.Bool("in-place") {
+		r.ui.warn(fmt.Sprintf("%s: %s not in the plain file; gitseal seal takes them over from the sealed version in git, if that has them",
+			j.in.name, counted(len(list), "open proposal")))
 	}
 	for i, w := range j.opened.Warnings {
 		if i == maxWarnings {
