@@ -141,8 +141,9 @@ func runForwarding(cmd *exec.Cmd) error {
 
 // printsPlaintext tells the calls that may print plaintext on standard output.
 func printsPlaintext(args []string) bool {
-	return filepath.Base(args[0]) == "unseal" || slices.Contains(args, "unseal") || slices.Contains(args, "cat-file") ||
-		slices.Contains(args, "cat")
+	return filepath.Base(args[0]) == "unseal" || slices.ContainsFunc(args, func(a string) bool {
+		return slices.Contains([]string{"unseal", "get", "--reveal", "cat-file", "cat"}, a)
+	})
 }
 
 func (r *record) save(dir string) error {

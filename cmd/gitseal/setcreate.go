@@ -1,0 +1,96 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/gitseal/gitseal/cipher"
+	"github.com/gitseal/gitseal/cmd/internal/atomicfile"
+)
+
+// create makes the file with the new value in it, sealed as its rule says. done is
+// false if somebody else has made the file meanwhile.
+func (r *setRun) create(ctx context.Context) (done bool, err error) {
+	in, err := r.newInput()
+	if err != nil {
+		return false, err
+	}
+	if r.c.Bool("propose") {
+		return false, failure("there is no such file", "a proposal needs a sealed file; without --propose the file is made")
+	}
+	settle := r.plan
+	if r.dryRun {
+		settle = r.ruleOf // which makes no identity if there is none
+	}
+	p, err := settle(in)
+	if err != nil {
+		return false, err
+	}
+	plain, err := r.firstContent(ctx, in, p.selector)
+	if err != nil {
+		return false, err
+	}
+	if r.result.Action = actionCreated; r.dryRun {
+		return true, nil
+	}
+	sealed, err := cipher.Seal(ctx, in.format, plain, cipher.SealOptions{
+		Groups: p.readers.groups, Threshold: p.readers.threshold, Timeout: r.ids.timeout,
+		Selector: p.selector, MACOnlyEncrypted: p.macOnly,
+	})
+	if err != nil {
+		return false, err
+	}
+	warnOfMix(r.ui, in.name, p.recipients())
+	job := atomicfile.Job{Target: in.path, Data: sealed.Bytes}
+	job.Expect, job.Root, job.Verify = atomicfile.Absent(), repositoryOf(in.name), sealed.Check
+	job.Perm = atomicfile.Umasked(0o666)
+	err = writeAll(r.ui, []atomicfile.Job{job})
+	if errors.Is(err, atomicfile.ErrChanged) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// newInput is the file that is not there yet.
+func (r *setRun) newInput() (input, error) {
+	path, err := filepath.Abs(r.name)
+	if err != nil {
+		return input{}, err
+	}
+	folder, err := filepath.EvalSymlinks(filepath.Dir(path))
+	if err != nil {
+		return input{}, plainPathError(err)
+	}
+	path = filepath.Join(folder, filepath.Base(path))
+	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSymlink != 0 {
+		return input{}, failure("a link that leads nowhere", "name the file that is to be made")
+	}
+	in := input{name: r.name, path: path, rulePath: path}
+	return in, in.settleFormat(r.c.String("format"), r.book)
+}
+
+// firstContent returns a new plain file that holds nothing but the value.
+func (r *setRun) firstContent(ctx context.Context, in input, selector cipher.Selector) ([]byte, error) {
+	switch in.formatName {
+	case "binary":
+		r.value.raw = true
+		if !isWhole(in, r.path) {
+			return nil, failure("a binary file has no keys", "its path is . (a dot); for a file of another format give its --format")
+		}
+		node, err := r.node(ctx, nil)
+		return []byte(node.Scalar.Text), err
+	case "json":
+		plain, err := r.applyTo(ctx, in, []byte("{}\n"), selector)
+		if err != nil {
+			return nil, err
+		}
+		var b bytes.Buffer
+		err = json.Indent(&b, plain, "", "  ")
+		return b.Bytes(), err
+	}
+	return r.applyTo(ctx, in, nil, selector)
+}
