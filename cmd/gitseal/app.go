@@ -28,6 +28,7 @@ func versionText() string {
 func newApp(s std, u *ui) *cli.App {
 	app := &cli.App{
 		Name:                   "gitseal",
+		HelpName:               "gitseal",
 		Usage:                  "keep secrets in git, with only their values sealed",
 		UsageText:              "gitseal COMMAND [FLAGS] [FILES]",
 		Version:                versionText(),
@@ -43,15 +44,26 @@ func newApp(s std, u *ui) *cli.App {
 		OnUsageError:              onUsageError,
 		Action:                    unknownCommand,
 		Commands: []*cli.Command{
-			sealCommand(s, u), unsealCommand(s, u), initCommand(s, u), inspectCommand(s, u), completionCommand(u),
+			sealCommand(s, u), unsealCommand(s, u), initCommand(s, u), inspectCommand(s, u), execCommand(s, u), importCommand(s, u),
+			getCommand(s, u), setCommand(s, u), unsetCommand(s, u), acceptCommand(s, u),
+			whoCommand(s, u), keysCommand(s, u), rotateCommand(s, u), groupsCommand(s, u), keyserviceCommand(s), completionCommand(u),
 		},
 	}
-	for _, c := range app.Commands {
+	setUpAll(app.Commands)
+	return app
+}
+
+// setUpAll gives commands and their subcommands what all have in common.
+func setUpAll(commands []*cli.Command) {
+	for _, c := range commands {
 		c.OnUsageError = onUsageError
 		// A file may well be called "help".
 		c.HideHelpCommand = true
+		if len(c.Subcommands) > 0 {
+			c.Action = unknownSubcommand
+		}
+		setUpAll(c.Subcommands)
 	}
-	return app
 }
 
 func appDescription() string {
@@ -72,7 +84,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 already sealed or not sealed,
 func onUsageError(c *cli.Context, err error, _ bool) error {
 	where := "gitseal"
 	if c.Command != nil && c.Command.Name != "" && c.Command.Name != "gitseal" {
-		where += " " + c.Command.Name
+		where = c.Command.HelpName
 	}
 	return usageError(err.Error(), "see "+where+" --help")
 }
@@ -82,12 +94,26 @@ func unknownCommand(c *cli.Context) error {
 	if !c.Args().Present() {
 		return cli.ShowAppHelp(c)
 	}
-	name := c.Args().First()
-	hint := "see gitseal --help"
+	return noCommand("gitseal", c.Args().First(), c.App.Commands)
+}
+
+// unknownSubcommand is what runs if the argument of a command that has subcommands
+// is none of them.
+func unknownSubcommand(c *cli.Context) error {
+	if !c.Args().Present() {
+		return cli.ShowSubcommandHelp(c)
+	}
+	return noCommand(c.Command.HelpName, c.Args().First(), c.Command.Subcommands)
+}
+
+// noCommand says that there is no command of a name behind the words of parent, and
+// which may have been meant.
+func noCommand(parent, name string, commands []*cli.Command) error {
+	hint := "see " + parent + " --help"
 	best := 3
-	for _, cmd := range c.App.Commands {
+	for _, cmd := range commands {
 		if d := nearest.Distance(name, cmd.Name); d < best {
-			best, hint = d, "did you mean gitseal "+cmd.Name+"?"
+			best, hint = d, "did you mean "+parent+" "+cmd.Name+"?"
 		}
 	}
 	return usageError("there is no command "+quoted(name), hint)

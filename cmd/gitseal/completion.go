@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -14,120 +13,213 @@ func completionCommand(u *ui) *cli.Command {
 		Name:      "completion",
 		Usage:     "print the completion script of a shell: bash, zsh, fish or powershell",
 		UsageText: "gitseal completion SHELL",
-		Description: `Example, for bash:
-   source <(gitseal completion bash)`,
+		Description: `The script asks gitseal itself what can stand at the cursor: commands, flags, files that are
+sealed (or not yet), recipients, the paths of keys in a file. No key is needed for it,
+nothing is asked, run or sent, and nothing but words is printed.
+
+Examples:
+   source <(gitseal completion bash)                       # in ~/.bashrc
+   source <(gitseal completion zsh)                        # in ~/.zshrc, after compinit
+   gitseal completion fish | source                        # in ~/.config/fish/config.fish
+   gitseal completion powershell | Out-String | Invoke-Expression    # in $PROFILE`,
 		Action: func(c *cli.Context) error {
 			if c.NArg() != 1 {
 				return usageError("name one shell", "bash, zsh, fish or powershell")
 			}
-			return runCompletion(c.App, u.out, c.Args().First())
+			script, ok := completionScripts()[c.Args().First()]
+			if !ok {
+				return usageError("there is no completion for "+quoted(c.Args().First()), "bash, zsh, fish or powershell")
+			}
+			_, err := io.WriteString(u.out, script)
+			return err
 		},
 	}
 }
 
-// completionFlag is the last argument of a call that asks for words instead of
-// doing its work.
-const completionFlag = "--generate-bash-completion"
+// completeWord is the first argument of a call that asks for words instead of doing
+// its work. The shell's name follows, and then what is on its command line:
+//
+//	bash                   the line up to the cursor, and the part of it that is replaced
+//	zsh, fish, powershell  the words before the one at the cursor, then a = and that word
+const completeWord = "__complete"
 
-// completions returns what can stand in place of the last word before the
-// completion flag, if that word begins with "-", or else after it. The command
-// line library has such a thing, too, but it panics on half a flag.
-func completions(app *cli.App, args []string) (words []string, asked bool) {
-	if args[len(args)-1] != completionFlag {
-		return nil, false
+// complete answers such a call. Whatever goes wrong, there are no words, and
+// nothing is said about it.
+func complete(app *cli.App, s std, args []string) (out string, asked bool) {
+	if len(args) < 2 || args[1] != completeWord {
+		return "", false
 	}
-	args = args[:len(args)-1]
-	isFlag := len(args) > 1 && strings.HasPrefix(args[len(args)-1], "-")
-	_, cmd := commandOf(app, args)
+	line, ok := readCommandLine(args[2:])
+	if !ok {
+		return "", true
+	}
+	c := completer{app: app, std: s, words: line.words, cur: line.cur}
+	var fit []candidate
+	for _, cand := range c.candidates() {
+		if strings.HasPrefix(cand.text, line.cur) && cand.printable() {
+			fit = append(fit, cand)
+		}
+	}
+	return line.answer(fit), true
+}
+
+// candidate is what can stand in place of the word at the cursor.
+type candidate struct {
+	text string
+	// about describes it in a few words, where the shell shows such.
+	about string
+	// more: something else must follow at once, so that no space is put behind it.
+	more bool
+}
+
+// printable reports whether a terminal shows the candidate as it is: names of files
+// and keys can hold anything.
+func (c candidate) printable() bool { return c.text != "" && oneLine(c.text) == c.text }
+
+func plainCandidates(texts ...string) []candidate {
+	var out []candidate
+	for _, t := range texts {
+		out = append(out, candidate{text: t})
+	}
+	return out
+}
+
+// completer finds candidates.
+type completer struct {
+	app *cli.App
+	std std
+	// words are those before the cursor, the program's name first; cur is the one
+	// that is being typed.
+	words []string
+	cur   string
+
+	// What follows is settled by parse.
+	cmd *cli.Command
+	// path is the command's name with those of the commands it belongs to.
+	path string
+	args []string
+	// flags are the values that were given, by the name of the flag.
+	flags map[string][]string
+	// pending is the flag whose value is being typed.
+	pending cli.Flag
+	// ended: "--" stands before the cursor.
+	ended bool
+}
+
+// candidates returns everything that can stand at the cursor.
+func (c *completer) candidates() []candidate {
+	at, cmd := commandOf(c.app, c.words)
 	switch {
-	case slices.Contains(args, "--"):
-	case cmd != nil && isFlag:
+	case cmd == nil && at > 0:
+		return nil // there is no such command
+	case cmd == nil && strings.HasPrefix(c.cur, "-"):
+		return plainCandidates("--help", "--version")
+	case cmd == nil:
+		return commandCandidates(c.app.Commands)
+	}
+	c.cmd = cmd
+	c.parse(at)
+	if c.pending != nil {
+		return c.values(c.pending, c.cur)
+	}
+	name, value, isSet := strings.Cut(c.cur, "=")
+	switch {
+	case strings.HasPrefix(c.cur, "--") && isSet && !c.ended:
+		var out []candidate
+		for _, v := range c.values(flagOf(cmd, name), value) {
+			v.text = name + "=" + v.text
+			out = append(out, v)
+		}
+		return out
+	case strings.HasPrefix(c.cur, "-") && !c.ended:
+		return c.flagCandidates()
+	case len(cmd.Subcommands) > 0:
+		if len(c.args) > 0 {
+			return nil
+		}
+		return commandCandidates(cmd.Subcommands)
+	}
+	return c.positional()
+}
+
+// parse takes the words behind the command apart.
+func (c *completer) parse(at int) {
+	for _, w := range c.words[1 : at+1] {
+		if !strings.HasPrefix(w, "-") {
+			c.path = strings.TrimSpace(c.path + " " + w)
+		}
+	}
+	c.flags = map[string][]string{}
+	rest := c.words[at+1:]
+	for i := 0; i < len(rest); i++ {
+		w := rest[i]
+		switch {
+		case c.ended || len(w) < 2 || w[0] != '-':
+			c.args = append(c.args, w)
+		case w == "--":
+			c.ended = true
+		case takesNext(c.cmd, w) && i+1 == len(rest):
+			c.pending = flagOf(c.cmd, w)
+		case takesNext(c.cmd, w):
+			i++
+			c.remember(w, rest[i])
+		default:
+			name, value, _ := strings.Cut(w, "=")
+			c.remember(name, value)
+		}
+	}
+}
+
+func (c *completer) remember(flag, value string) {
+	if f := flagOf(c.cmd, flag); f != nil {
+		c.flags[f.Names()[0]] = append(c.flags[f.Names()[0]], value)
+	}
+}
+
+// flagOf returns the flag that a word such as --age or -io means, nil for none: of
+// several letters the last.
+func flagOf(cmd *cli.Command, word string) cli.Flag {
+	name := strings.TrimLeft(word, "-")
+	short := name
+	if !strings.HasPrefix(word, "--") && name != "" {
+		short = name[len(name)-1:]
+	}
+	for _, n := range []string{name, short} {
 		for _, f := range cmd.Flags {
-			words = append(words, "--"+f.Names()[0])
-		}
-		words = append(words, "--help")
-	case cmd != nil && cmd.Name == "completion":
-		words = []string{"bash", "zsh", "fish", "powershell"}
-	case isFlag:
-		words = []string{"--help", "--version"}
-	case cmd == nil && len(args) == 1:
-		for _, c := range app.Commands {
-			words = append(words, c.Name)
+			if slices.Contains(f.Names(), n) {
+				return f
+			}
 		}
 	}
-	return words, true
+	return nil
 }
 
-func printWords(u *ui, words []string) int {
-	for _, w := range words {
-		fmt.Fprintln(u.out, w)
-	}
-	return exitDone
-}
-
-func runCompletion(app *cli.App, out io.Writer, shell string) error {
-	switch shell {
-	case "bash":
-		_, err := io.WriteString(out, bashScript)
-		return err
-	case "zsh":
-		_, err := io.WriteString(out, zshScript)
-		return err
-	case "powershell":
-		_, err := io.WriteString(out, powershellScript)
-		return err
-	case "fish":
-		script, err := app.ToFishCompletion()
-		if err != nil {
-			return err
+func commandCandidates(list []*cli.Command) []candidate {
+	var out []candidate
+	for _, c := range list {
+		if !c.Hidden {
+			out = append(out, candidate{text: c.Name, about: c.Usage})
 		}
-		_, err = io.WriteString(out, script)
-		return err
 	}
-	return usageError("there is no completion for "+quoted(shell), "bash, zsh, fish or powershell")
+	return out
 }
 
-// The scripts ask the program itself, which prints one word a line. Where it has
-// nothing to offer, the shell completes file names.
-
-const bashScript = `_gitseal() {
-    local cur="${COMP_WORDS[COMP_CWORD]}" words IFS=$'\n'
-    if [[ "$cur" == -* ]]; then
-        words=$("${COMP_WORDS[@]:0:$COMP_CWORD}" "$cur" --generate-bash-completion 2>/dev/null)
-    else
-        words=$("${COMP_WORDS[@]:0:$COMP_CWORD}" --generate-bash-completion 2>/dev/null)
-    fi
-    COMPREPLY=($(compgen -W "$words" -- "$cur"))
-    if [[ ${COMP_CWORD} -gt 1 && "$cur" != -* && "${COMP_WORDS[1]}" != completion ]]; then
-        COMPREPLY+=($(compgen -f -- "$cur"))
-    fi
+// flagCandidates are the command's flags, but for those that were given and count
+// once only.
+func (c *completer) flagCandidates() []candidate {
+	var out []candidate
+	for _, f := range c.cmd.Flags {
+		name := f.Names()[0]
+		_, given := c.flags[name]
+		_, repeatable := f.(*cli.StringSliceFlag)
+		if name == "help" || given && !repeatable {
+			continue
+		}
+		about := ""
+		if d, ok := f.(cli.DocGenerationFlag); ok {
+			about = strings.ReplaceAll(d.GetUsage(), "`", "")
+		}
+		out = append(out, candidate{text: "--" + name, about: about})
+	}
+	return append(out, candidate{text: "--help", about: "show help"})
 }
-complete -o filenames -F _gitseal gitseal
-`
-
-const zshScript = `#compdef gitseal
-_gitseal() {
-    local -a words_
-    local cur="${words[-1]}"
-    if [[ "$cur" == -* ]]; then
-        words_=("${(@f)$("${words[@]:0:#words[@]-1}" "$cur" --generate-bash-completion 2>/dev/null)}")
-    else
-        words_=("${(@f)$("${words[@]:0:#words[@]-1}" --generate-bash-completion 2>/dev/null)}")
-    fi
-    _describe 'gitseal' words_
-    (( CURRENT > 2 )) && [[ "$cur" != -* && "${words[2]}" != completion ]] && _files
-}
-compdef _gitseal gitseal
-`
-
-const powershellScript = `Register-ArgumentCompleter -Native -CommandName gitseal -ScriptBlock {
-    param($wordToComplete, $commandAst, $cursorPosition)
-    $words = @($commandAst.CommandElements | Select-Object -Skip 1 | ForEach-Object { $_.ToString() })
-    if ($wordToComplete -and -not $wordToComplete.StartsWith('-') -and $words.Count -gt 0) {
-        $words = @($words | Select-Object -SkipLast 1)
-    }
-    & gitseal @words --generate-bash-completion 2>$null | Where-Object { $_ -like "$wordToComplete*" } | ForEach-Object {
-        [System.Management.Automation.CompletionResult]::new($_, $_, 'ParameterValue', $_)
-    }
-}
-`
