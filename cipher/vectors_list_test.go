@@ -22,6 +22,7 @@ func listVectors(t *testing.T) []listedVector {
 	out = append(out, sampleVectors()...)
 	out = append(out, optionVectors(t)...)
 	out = append(out, sopsVectors()...)
+	out = append(out, groupVectors(t)...)
 	out = append(out, tamperedVectors(t)...)
 	return append(out, refusedVectors(t)...)
 }

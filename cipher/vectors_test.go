@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "write missing test vectors")
 //
 //	format    yaml, json, dotenv, ini or binary
 //	expect    ok, or how opening must fail (see outcome)
-//	identity  the age identity to open it with
+//	identity  the age identity to open it with, or several
 //	context   what the file must be sealed for, if anything
 //	require   "seal" if a file without the entry sops.seal is to be refused
 //	comment   what the vector is about
@@ -79,7 +79,7 @@ func readVector(name string) (vector, error) {
 // open opens a vector as its header says.
 func (v vector) open(tb testing.TB) (*cipher.Opened, error) {
 	return tryOpen(tb, v.format, v.sealed, cipher.OpenOptions{
-		Identities: identities(tb, v.identity), Context: v.context, RequireSeal: v.require == "seal",
+		Identities: identities(tb, strings.Fields(v.identity)...), Context: v.context, RequireSeal: v.require == "seal",
 	})
 }
 
