@@ -14,6 +14,9 @@ type verb string
 // output, several files are unsealed in place.
 const (
 	verbVersion verb = "version"
+	// verbService starts the program that gitseal starts for keys of key management
+	// services.
+	verbService verb = "service"
 	verbSeal    verb = "seal"
 	verbUnseal  verb = "unseal"
 )
@@ -30,6 +33,10 @@ type benchCase struct {
 	runs int
 	// slowPeer marks the cases where sops takes so long that it runs only once.
 	slowPeer bool
+	// kms: the files are sealed for a key of a key management service, not for age.
+	kms bool
+	// sample, if not 0, is how many of the files sops works on; its times are scaled.
+	sample int
 }
 
 // goal holds divisors: 4 means a quarter of what sops takes. 0 means no goal.
@@ -41,6 +48,7 @@ type goal struct {
 // The sizes of the inputs, and what -small divides them by.
 const (
 	manyFiles    = 1000
+	sampledFiles = 100
 	bigYAML      = 200_000
 	bigJSON      = 80_000
 	quarterJSON  = bigJSON / 4
@@ -61,15 +69,25 @@ func allCases(small bool) []benchCase {
 	}
 	one := input{name: "small", files: 1, values: 10}
 	many := input{name: "files1000", files: manyFiles / by, values: 10}
+	kms := input{name: "kms1000", files: manyFiles / by, values: 10}
+	shared := input{name: "kms1000-shared", files: manyFiles / by, values: 10, shared: true}
+	oneKMS := input{name: "kms-one", files: 1, values: 10}
+	sample := sampledFiles / by
 	yaml := input{name: "yaml200k", files: 1, values: bigYAML / by}
 	json := input{name: "json80k", files: 1, values: bigJSON / by, json: true}
 	quarter := input{name: "json20k", files: 1, values: quarterJSON / by, json: true}
 	return []benchCase{
 		{name: "version", work: "start (`--version`)", verb: verbVersion, goal: goal{Time: 4, Memory: 3}, runs: 21},
+		{name: "version-keyservice", work: "start of gitseal-keyservice (`--version`), beside sops", verb: verbService, runs: 21},
 		{name: "small-seal", work: "seal one YAML file of 10 values", verb: verbSeal, input: one, runs: 21},
 		{name: "small-unseal", work: "unseal one YAML file of 10 values", verb: verbUnseal, input: one, goal: goal{Time: 4}, runs: 21},
 		{name: "files1000-seal", work: "seal 1,000 small YAML files: one call, sops in a loop", verb: verbSeal, input: many, goal: goal{Time: 40}, runs: 3},
 		{name: "files1000-unseal", work: "unseal 1,000 small YAML files: one call, sops in a loop", verb: verbUnseal, input: many, goal: goal{Time: 40}, runs: 3},
+		{name: "kms-one-seal", work: "seal one YAML file for a KMS key, answers take 20 ms", verb: verbSeal, input: oneKMS, runs: 11, kms: true},
+		{name: "kms-one-unseal", work: "unseal one YAML file with a KMS key, answers take 20 ms", verb: verbUnseal, input: oneKMS, runs: 11, kms: true},
+		{name: "kms1000-seal", work: "seal 1,000 small YAML files for a KMS key, answers take 20 ms: one call, sops in a loop", verb: verbSeal, input: kms, goal: goal{Time: 16}, runs: 3, kms: true, sample: sample},
+		{name: "kms1000-unseal", work: "unseal them", verb: verbUnseal, input: kms, goal: goal{Time: 16}, runs: 3, kms: true, sample: sample},
+		{name: "kms1000-shared-unseal", work: "unseal 1,000 files with one wrapped data key", verb: verbUnseal, input: shared, goal: goal{Time: 16}, runs: 3, kms: true, sample: sample},
 		{name: "yaml200k-seal", work: "seal YAML, 200,000 values, 6.8 MB", verb: verbSeal, input: yaml, goal: goal{Time: 20, Memory: 8}, runs: 3},
 		{name: "yaml200k-unseal", work: "unseal YAML, 200,000 values, 6.8 MB", verb: verbUnseal, input: yaml, goal: goal{Time: 20, Memory: 8}, runs: 3},
 		{name: caseJSONQuarter, work: "seal JSON, 20,000 values", verb: verbSeal, input: quarter, runs: 3},
@@ -104,39 +122,54 @@ type tool interface {
 	commands(v verb, files []string) [][]string
 }
 
-// gitseal does all files in one call.
-type gitseal struct{ bin, recipient string }
+// gitseal does all files in one call. Its service is a second program, and reader
+// the flag and name of whom files are sealed for.
+type gitseal struct {
+	bin, service string
+	reader       [2]string
+}
+
+// sealingFor returns a gitseal that seals for a reader.
+func (g gitseal) sealingFor(flag, name string) gitseal {
+	g.reader = [2]string{flag, name}
+	return g
+}
 
 func (g gitseal) name() string { return "gitseal" }
 
 func (g gitseal) commands(v verb, files []string) [][]string {
 	switch v {
 	case verbSeal:
-		return [][]string{append([]string{g.bin, "seal", "--age", g.recipient}, files...)}
+		return [][]string{append([]string{g.bin, "seal", g.reader[0], g.reader[1]}, files...)}
 	case verbUnseal:
 		if len(files) == 1 {
 			return [][]string{{g.bin, "unseal", files[0]}}
 		}
 		return [][]string{append([]string{g.bin, "unseal", "-i"}, files...)}
+	case verbService:
+		return [][]string{{g.service, "--version"}}
 	default:
 		return [][]string{{g.bin, "--version"}}
 	}
 }
 
 // sops takes one file a call.
-type sops struct{ bin, recipient string }
+type sops struct {
+	bin    string
+	reader [2]string
+}
 
 func (s sops) name() string { return "sops" }
 
 func (s sops) commands(v verb, files []string) [][]string {
-	if v == verbVersion {
+	if v == verbVersion || v == verbService {
 		return [][]string{{s.bin, "--version"}}
 	}
 	var calls [][]string
 	for _, f := range files {
 		switch {
 		case v == verbSeal:
-			calls = append(calls, []string{s.bin, "encrypt", "--age", s.recipient, "-i", f})
+			calls = append(calls, []string{s.bin, "encrypt", s.reader[0], s.reader[1], "-i", f})
 		case len(files) == 1:
 			calls = append(calls, []string{s.bin, "decrypt", f})
 		default:

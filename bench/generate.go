@@ -21,6 +21,17 @@ type input struct {
 	// files is how many there are, values how many values each holds.
 	files, values int
 	json          bool
+	// shared: all files are the same, also when they are sealed, as files are that
+	// were copied.
+	shared bool
+}
+
+// first returns an input of the first files only, so many of them.
+func (in input) first(n int) input {
+	if n > 0 && n < in.files {
+		in.name, in.files = fmt.Sprintf("%s-first%d", in.name, n), n
+	}
+	return in
 }
 
 func (in input) format() string {
@@ -37,6 +48,8 @@ func (in input) generate() []file {
 	for i := range files {
 		files[i].name = fmt.Sprintf("f%04d.%s", i, in.format())
 		switch {
+		case in.shared && i > 0:
+			files[i].data = files[0].data
 		case in.json:
 			files[i].data = generateJSON(r, in.values)
 		case in.values <= perMap:

@@ -4,11 +4,16 @@
 //	go run ./bench                          everything, as a Markdown table
 //	go run ./bench -only small -runs 50     the cases whose name contains small
 //	go run ./bench -json -out bench.json
+//	go run ./bench -only kms                keys of a key management service
 //	go run ./bench -corpus FOLDER           files that come back to the byte
 //
 // The inputs are generated and always the same. Every result is checked: what
 // gitseal sealed is opened by sops and must hold the same data, and the other way
 // round. A wrong result ends the run with exit code 1 and has no time.
+//
+// The key management service is the stand-in for AWS KMS that the tests use, which
+// checks signatures as AWS does; it answers as late as the case says, and at once
+// where results are checked.
 //
 // It needs a checkout of the repository, the go command, and, the first time, the
 // Go module proxy: sops is built from source.
@@ -28,6 +33,7 @@ import (
 	"strings"
 
 	"github.com/gitseal/gitseal/cipher/sopstest"
+	"github.com/gitseal/gitseal/keysources/awskms/awskmstest"
 )
 
 func main() {
@@ -133,20 +139,19 @@ func writeReport(rep report, o options, stdout io.Writer) error {
 	return err
 }
 
-// newBench builds the two tools and makes a key and a folder; cleanup removes the
-// folder.
+// newBench builds the two tools, makes a key and a folder, and starts a stand-in for
+// a key management service; cleanup removes the folder and ends the service.
 func newBench(ctx context.Context, o options, log io.Writer) (*bench, func(), error) {
 	dir, err := os.MkdirTemp("", "gitseal-bench-")
 	if err != nil {
 		return nil, nil, err
 	}
-	cleanup := func() { os.RemoveAll(dir) }
 	b, err := prepare(ctx, o, dir, log)
 	if err != nil {
-		cleanup()
+		os.RemoveAll(dir)
 		return nil, nil, err
 	}
-	return b, cleanup, nil
+	return b, func() { b.kms.Close(); os.RemoveAll(dir) }, nil
 }
 
 func prepare(ctx context.Context, o options, dir string, log io.Writer) (*bench, error) {
@@ -158,34 +163,50 @@ func prepare(ctx context.Context, o options, dir string, log io.Writer) (*bench,
 	if err != nil {
 		return nil, err
 	}
-	ours := o.gitseal
-	if ours == "" {
-		ours = filepath.Join(dir, "gitseal")
-		if runtime.GOOS == "windows" {
-			ours += ".exe"
-		}
-		if err := buildGitseal(ctx, ours, log); err != nil {
-			return nil, err
-		}
-	}
-	if ours, err = filepath.Abs(ours); err != nil {
+	ours, err := programs(ctx, o, dir, log)
+	if err != nil {
 		return nil, err
 	}
-	return &bench{
-		dir: dir, log: log, options: o,
-		sops:   sopstest.Sops{Bin: peer, Key: key, Home: dir},
-		ours:   gitseal{bin: ours, recipient: key.Recipient},
-		peer:   sops{bin: peer, recipient: key.Recipient},
-		sealed: map[string][]file{},
-	}, nil
+	oracle := sopstest.Sops{Bin: peer, Key: key, Home: dir}
+	b := &bench{dir: dir, log: log, options: o, sealed: map[string][]file{}}
+	b.setting = setting{
+		sops: oracle, ours: ours.sealingFor("--age", key.Recipient), peer: sops{bin: peer, reader: [2]string{"--age", key.Recipient}},
+	}
+	if b.kms, err = awskmstest.Start(awskmstest.Options{}); err != nil {
+		return nil, err
+	}
+	oracle.Key, oracle.Env = sopstest.Key{}, b.kms.Env() // nothing else opens these files
+	b.forKMS = setting{
+		sops: oracle, ours: ours.sealingFor("--kms", awskmstest.DefaultKey), peer: sops{bin: peer, reader: [2]string{"--kms", awskmstest.DefaultKey}},
+	}
+	return b, nil
 }
 
-func buildGitseal(ctx context.Context, path string, log io.Writer) error {
-	fmt.Fprintln(log, "building gitseal")
+// programs returns what is measured: what the options name, or a new build.
+func programs(ctx context.Context, o options, dir string, log io.Writer) (gitseal, error) {
+	g := gitseal{bin: o.gitseal}
+	exe := ""
+	if runtime.GOOS == "windows" {
+		exe = ".exe"
+	}
+	if g.bin == "" {
+		g.bin = filepath.Join(dir, "gitseal"+exe)
+		if err := buildPrograms(ctx, dir, log); err != nil {
+			return g, err
+		}
+	}
+	var err error
+	g.bin, err = filepath.Abs(g.bin)
+	g.service = filepath.Join(filepath.Dir(g.bin), "gitseal-keyservice"+exe)
+	return g, err
+}
+
+func buildPrograms(ctx context.Context, dir string, log io.Writer) error {
+	fmt.Fprintln(log, "building gitseal and gitseal-keyservice")
 	// The tag is that of the releases: it leaves out what turns help into man pages,
 	// which takes a tenth of the time that the program needs to start.
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", buildTag, "-ldflags", "-s -w", "-o", path,
-		"github.com/gitseal/gitseal/cmd/gitseal")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", buildTag, "-ldflags", "-s -w", "-o", dir,
+		"github.com/gitseal/gitseal/cmd/gitseal", "github.com/gitseal/gitseal/cmd/gitseal-keyservice")
 	// The same as for the peer.
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {

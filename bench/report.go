@@ -31,6 +31,9 @@ type result struct {
 	Gitseal figures `json:"gitseal"`
 	Sops    figures `json:"sops"`
 	Goal    goal    `json:"goal"`
+	// Sample, if not 0, is how many of the files sops worked on; its times are scaled
+	// to all of them.
+	Sample int `json:"sample,omitempty"`
 	// Met is whether all goals of the case are met.
 	Met     bool   `json:"met"`
 	Failure string `json:"failure,omitempty"`
@@ -121,6 +124,9 @@ func (r report) markdown() string {
 			continue
 		}
 		runs := fmt.Sprintf("%d, %d", res.Gitseal.Runs, res.Sops.Runs)
+		if res.Sample > 0 {
+			runs += fmt.Sprintf(" of %d files, scaled", res.Sample)
+		}
 		row(&b, []string{res.Work, "time", runs}, pair{res.Gitseal.Wall, res.Sops.Wall}, res.Goal.Time, duration)
 		row(&b, []string{"", "CPU", ""}, pair{res.Gitseal.CPU, res.Sops.CPU}, 0, duration)
 		row(&b, []string{"", "memory", ""}, pair{res.Gitseal.Memory, res.Sops.Memory}, res.Goal.Memory, size)

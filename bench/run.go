@@ -8,8 +8,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/gitseal/gitseal/cipher/sopstest"
+	"github.com/gitseal/gitseal/keysources/awskms/awskmstest"
 )
 
 // bench holds what all cases share.
@@ -17,12 +19,25 @@ type bench struct {
 	dir     string
 	log     io.Writer
 	options options
-	// sops is the oracle of what a sealed file holds.
-	sops       sopstest.Sops
-	ours, peer tool
+	// setting is the one of the case that runs; forKMS is that of the cases with a
+	// key management service, kms the service.
+	setting
+	forKMS setting
+	kms    *awskmstest.Server
 	// sealed keeps, by input and tool, files that were sealed once and checked.
 	sealed map[string][]file
 }
+
+// setting is whom files are sealed for.
+type setting struct {
+	// sops is the oracle of what a sealed file holds.
+	sops       sopstest.Sops
+	ours, peer tool
+}
+
+// kmsLatency is how long each answer of the key management service takes while
+// something is measured.
+const kmsLatency = 20 * time.Millisecond
 
 // errWrong means that a tool did its work without an error, and wrongly.
 var errWrong = errors.New("wrong result")
@@ -30,8 +45,13 @@ var errWrong = errors.New("wrong result")
 // runCase runs both tools in turn, each first in every other round, and checks
 // the first result of each.
 func (b *bench) runCase(ctx context.Context, c benchCase) (result, error) {
+	if c.kms {
+		other := *b
+		b, other.setting = &other, b.forKMS
+	}
 	runs, peerRuns := b.runs(c)
-	ours, peer := series{tool: b.ours, runs: runs}, series{tool: b.peer, runs: peerRuns}
+	ours := series{tool: b.ours, runs: runs, input: c.input}
+	peer := series{tool: b.peer, runs: peerRuns, input: c.input.first(c.sample)}
 	fmt.Fprintf(b.log, "%s: %d and %d runs\n", c.name, runs, peerRuns)
 	for i := range max(runs, peerRuns) {
 		turn := []*series{&ours, &peer}
@@ -42,21 +62,41 @@ func (b *bench) runCase(ctx context.Context, c benchCase) (result, error) {
 			if i >= s.runs {
 				continue
 			}
-			m, err := b.runOnce(ctx, c, s.tool, i == 0)
+			calls := b.kmsCalls()
+			m, err := b.runOnce(ctx, c.verb, s, i == 0)
 			if err != nil {
 				return result{}, fmt.Errorf("%s: %w", s.tool.name(), err)
 			}
-			s.measured = append(s.measured, m)
+			if c.kms && i > 0 {
+				fmt.Fprintf(b.log, "  %s on %d files: %d calls of the service\n", s.tool.name(), s.input.files, b.kmsCalls()-calls)
+			}
+			s.measured = append(s.measured, m.times(c.input.files, s.input.files))
 		}
 	}
-	return newResult(c, ours.measured, peer.measured), nil
+	res := newResult(c, ours.measured, peer.measured)
+	if peer.input.files != c.input.files {
+		res.Sample = peer.input.files
+	}
+	return res, nil
 }
+
+func (b *bench) kmsCalls() int { return b.kms.Calls("Encrypt") + b.kms.Calls("Decrypt") }
 
 // series is what one tool did in a case.
 type series struct {
 	tool     tool
 	runs     int
+	input    input
 	measured []measurement
+}
+
+// times scales a measurement of so many files to that of all files.
+func (m measurement) times(all, files int) measurement {
+	if files > 0 && files != all {
+		m.Wall = m.Wall * time.Duration(all) / time.Duration(files)
+		m.CPU = m.CPU * time.Duration(all) / time.Duration(files)
+	}
+	return m
 }
 
 func (b *bench) runs(c benchCase) (ours, peer int) {
@@ -71,28 +111,30 @@ func (b *bench) runs(c benchCase) (ours, peer int) {
 }
 
 // runOnce runs a tool on fresh copies of the files.
-func (b *bench) runOnce(ctx context.Context, c benchCase, t tool, check bool) (measurement, error) {
-	plain := c.input.generate()
+func (b *bench) runOnce(ctx context.Context, v verb, s *series, check bool) (measurement, error) {
+	plain := s.input.generate()
 	start := plain
-	if c.verb == verbUnseal {
+	if v == verbUnseal {
 		var err error
-		if start, err = b.sealedFiles(ctx, c.input, t, plain); err != nil {
+		if start, err = b.sealedFiles(ctx, s.input, s.tool, plain); err != nil {
 			return measurement{}, fmt.Errorf("preparing sealed files: %w", err)
 		}
 	}
-	m, after, err := b.apply(ctx, c.verb, t, start)
+	b.kms.SetLatency(kmsLatency)
+	m, after, err := b.apply(ctx, v, s.tool, start)
+	b.kms.SetLatency(0)
 	if err != nil || !check {
 		return m, err
 	}
-	switch c.verb {
-	case verbVersion:
+	switch v {
+	case verbVersion, verbService:
 		err = checkVersion(after)
 	case verbSeal:
-		if err = b.checkSealed(ctx, c.input, t, plain, after); err == nil {
-			b.sealed[sealedKey(c.input, t)] = after
+		if err = b.checkSealed(ctx, s.input, s.tool, plain, after); err == nil {
+			b.sealed[sealedKey(s.input, s.tool)] = after
 		}
 	case verbUnseal:
-		err = b.checkUnsealed(c.input, t, plain, after)
+		err = b.checkUnsealed(s.input, s.tool, plain, after)
 	}
 	return m, err
 }
@@ -132,9 +174,16 @@ func (b *bench) sealedFiles(ctx context.Context, in input, t tool, plain []file)
 	if files, ok := b.sealed[sealedKey(in, t)]; ok {
 		return files, nil
 	}
-	_, files, err := b.apply(ctx, verbSeal, t, plain)
+	once := plain
+	if in.shared {
+		once = plain[:1]
+	}
+	_, files, err := b.apply(ctx, verbSeal, t, once)
 	if err != nil {
 		return nil, err
+	}
+	for _, f := range plain[len(files):] {
+		files = append(files, file{name: f.name, data: files[0].data})
 	}
 	if err := b.checkSealed(ctx, in, t, plain, files); err != nil {
 		return nil, err
