@@ -22,8 +22,9 @@ type unwrapping struct {
 	// other, what it should open may be what is wrong.
 	fallback   *dataKey
 	candidates int
-	// tried counts combinations of shares.
-	tried int
+	// needed is how many groups have to be opened; tried counts combinations of
+	// shares.
+	needed, tried int
 }
 
 // foundShares is what was unwrapped of one key group: the data key if there is a
@@ -46,7 +47,7 @@ func unwrapKey(ctx context.Context, m *Metadata, opts OpenOptions, opens func(da
 	if err := m.checkGroups(); err != nil {
 		return dataKey{}, nil, err
 	}
-	u := &unwrapping{meta: m, timeout: opts.Timeout, opens: opens, groups: make([]foundShares, len(m.Groups))}
+	u := &unwrapping{meta: m, timeout: opts.Timeout, opens: opens, groups: make([]foundShares, len(m.Groups)), needed: m.needed()}
 	var remote []keysources.Identity
 	for _, id := range opts.Identities {
 		if keysources.IsRemote(id) {
@@ -64,6 +65,11 @@ func unwrapKey(ctx context.Context, m *Metadata, opts OpenOptions, opens func(da
 	}
 	if ctx.Err() != nil {
 		return dataKey{}, nil, ctx.Err()
+	}
+	if u.fitTogether() {
+		// With more shares than the file asks for there is a key: somebody has lowered
+		// the threshold.
+		return dataKey{}, nil, &TamperedError{Reason: ReasonMetadata, Field: "shamir_threshold"}
 	}
 	if u.candidates == 1 || u.fallback != nil && len(m.Groups) == 1 {
 		return *u.fallback, nil, nil
@@ -115,7 +121,7 @@ func (u *unwrapping) locally(ctx context.Context) (dataKey, bool) {
 			}
 		}
 	}
-	if u.opened() < u.meta.needed() {
+	if u.opened() < u.needed {
 		return dataKey{}, false
 	}
 	for _, p := range rest {
@@ -182,7 +188,7 @@ func (u *unwrapping) remotely(ctx context.Context, ids []keysources.Identity) (d
 	defer cancel()
 	answers, calls := make(chan answer), 0
 	for g, group := range u.meta.Groups {
-		if len(u.groups[g].shares) > 0 && u.opened() < u.meta.needed() {
+		if len(u.groups[g].shares) > 0 && u.opened() < u.needed {
 			continue // what is missing is another group
 		}
 		for _, s := range group {

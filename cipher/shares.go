@@ -28,7 +28,7 @@ func (u *unwrapping) combine(newest int) (dataKey, bool) {
 // extend adds shares of the groups from the given one on until the set is
 // complete, and tries it.
 func (u *unwrapping) extend(set [][]byte, from, newest int) (dataKey, bool) {
-	if len(set) == u.meta.needed() {
+	if len(set) == u.needed {
 		key, err := shamir.Combine(set)
 		if err != nil || u.tried >= maxCombinations {
 			return dataKey{}, false
@@ -48,6 +48,22 @@ func (u *unwrapping) extend(set [][]byte, from, newest int) (dataKey, bool) {
 		}
 	}
 	return dataKey{}, false
+}
+
+// fitTogether reports whether more shares than are asked for make a key.
+func (u *unwrapping) fitTogether() bool {
+	probe := &unwrapping{meta: u.meta, opens: u.opens, groups: u.groups}
+	for probe.needed = u.needed + 1; len(u.groups) > 1 && probe.needed <= u.opened(); probe.needed++ {
+		for g := range u.groups {
+			if len(u.groups[g].shares) == 0 {
+				continue
+			}
+			if _, ok := probe.combine(g); ok {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // check reports whether b is the right key.
@@ -80,7 +96,7 @@ func (u *unwrapping) fits(group int, s foundShare, key dataKey) bool {
 	if len(u.meta.Groups) == 1 {
 		return bytes.Equal(s.bytes, key.b[:])
 	}
-	probe := &unwrapping{meta: u.meta, opens: u.opens, groups: make([]foundShares, len(u.groups))}
+	probe := &unwrapping{meta: u.meta, opens: u.opens, groups: make([]foundShares, len(u.groups)), needed: u.needed}
 	copy(probe.groups, u.groups)
 	probe.groups[group] = foundShares{shares: []foundShare{s}}
 	_, ok := probe.combine(group)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -50,6 +51,9 @@ type sources struct {
 // newSources makes the sources of a call. Nothing is started or read yet.
 func newSources(c *cli.Context, s std, u *ui) (*sources, error) {
 	policy, err := allow.Policy(s.getenv, c.StringSlice("allow")...)
+	if asError(err, new(*fs.PathError)) {
+		return nil, failure("what you allow cannot be read: "+err.Error(), "check the file's permissions")
+	}
 	if err != nil {
 		return nil, usageError(err.Error(), "an entry is KIND=VALUE, such as hc_vault=https://vault.example.com:8200")
 	}
