@@ -142,14 +142,35 @@ func (e *NoIdentityError) Error() string {
 	case e.Groups > 0:
 		s = fmt.Sprintf("%d of %d key groups are needed to open this file, and %d could be opened", e.Needed, e.Groups, e.Opened)
 	}
-	if len(e.Causes) > 0 {
-		var t []string
-		for _, c := range e.Causes {
-			t = append(t, strings.ReplaceAll(c.Error(), "\n", "; "))
-		}
-		s += " (" + strings.Join(t, "; ") + ")"
+	if texts := e.causes(); len(texts) > 0 {
+		s += " (" + strings.Join(texts, "; ") + ")"
 	}
 	return s
+}
+
+// maxCausesShown bounds what an error message says of them.
+const maxCausesShown = 8
+
+// causes returns the texts of the causes, each once.
+func (e *NoIdentityError) causes() []string {
+	var out []string
+	more := 0
+	seen := map[string]bool{}
+	for _, c := range e.Causes {
+		text := strings.ReplaceAll(c.Error(), "\n", "; ")
+		switch {
+		case seen[text]:
+		case len(out) < maxCausesShown:
+			out = append(out, text)
+		default:
+			more++
+		}
+		seen[text] = true
+	}
+	if more > 0 {
+		out = append(out, fmt.Sprintf("and %d more", more))
+	}
+	return out
 }
 
 // Unwrap returns the causes.

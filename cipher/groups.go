@@ -43,7 +43,13 @@ func (o *SealOptions) keyGroups() (keyGroups, error) {
 		}
 		g.groups = append(g.groups, group)
 	}
+	readers := 0
+	for _, group := range g.groups {
+		readers += len(group)
+	}
 	switch n := len(g.groups); {
+	case readers > MaxReaders:
+		return g, fmt.Errorf("%w: more than %d readers", ErrKeyGroups, MaxReaders)
 	case n == 0:
 		return g, ErrNoRecipients
 	case n == 1:

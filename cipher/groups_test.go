@@ -310,3 +310,55 @@ func TestALoweredThresholdIsNamed(t *testing.T) {
 		}
 	}
 }
+
+// TestManyGroupsWithSomeWrong opens as long as enough are right, and gives up in
+// time if they are not, or if it is told to.
+func TestManyGroupsWithSomeWrong(t *testing.T) {
+	for _, tt := range []struct {
+		n, k, wrong int
+		opens       bool
+	}{{20, 10, 5, true}, {20, 10, 6, true}, {60, 50, 2, true}, {40, 20, 40, false}} {
+		t.Run(fmt.Sprintf("%d of %d, %d wrong", tt.k, tt.n, tt.wrong), func(t *testing.T) {
+			if testing.Short() && !tt.opens {
+				t.Skip("searches to the end")
+			}
+			groups, ids := council(t, tt.n)
+			sealed := mustSeal(t, "yaml", []byte("a: b\n"), cipher.SealOptions{Groups: groups, Threshold: tt.k}).Bytes
+			var have []keysources.Identity
+			for i, id := range ids {
+				have = append(have, localLiar{station{Identity: id, lies: i < tt.wrong}})
+			}
+			o, err := tryOpen(t, "yaml", sealed, cipher.OpenOptions{Identities: have})
+			if (err == nil) != tt.opens {
+				t.Fatalf("got %v", err)
+			}
+			if !tt.opens {
+				ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+				defer cancel()
+				start := time.Now()
+				_, err := cipher.Open(ctx, format(t, "yaml"), sealed, cipher.OpenOptions{Identities: have})
+				if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > 3*time.Second {
+					t.Errorf("after %v: %v", time.Since(start), err)
+				}
+				return
+			}
+			if len(o.Warnings) == 0 {
+				t.Error("no wrong share was named")
+			}
+		})
+	}
+}
+
+func TestTooManyReadersAreRefused(t *testing.T) {
+	groups, _ := council(t, 1)
+	sealed := mustSeal(t, "yaml", []byte("a: b\n"), cipher.SealOptions{Groups: groups}).Bytes
+	bad := changeMeta(t, "yaml", sealed, func(m *formats.Meta) {
+		list := m.Get("age")
+		for range cipher.MaxReaders {
+			list.Items = append(list.Items, cloneMeta(list.Items[0]))
+		}
+	})
+	if _, err := tryOpen(t, "yaml", bad, cipher.OpenOptions{}); !errors.Is(err, formats.ErrLimit) {
+		t.Errorf("got %v", err)
+	}
+}

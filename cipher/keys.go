@@ -22,9 +22,10 @@ type unwrapping struct {
 	// other, what it should open may be what is wrong.
 	fallback   *dataKey
 	candidates int
-	// needed is how many groups have to be opened; tried counts combinations of
-	// shares.
-	needed, tried int
+	// needed is how many groups have to be opened.
+	needed int
+	// used is the set of shares that gave the data key.
+	used []usedShare
 }
 
 // foundShares is what was unwrapped of one key group: the data key if there is a
@@ -60,13 +61,16 @@ func unwrapKey(ctx context.Context, m *Metadata, opts OpenOptions, opens func(da
 	if !ok && len(remote) > 0 && ctx.Err() == nil {
 		key, ok = u.remotely(ctx, remote)
 	}
+	if !ok {
+		key, ok = u.search(ctx)
+	}
 	if ok {
 		return key, u.blame(key), nil
 	}
 	if ctx.Err() != nil {
 		return dataKey{}, nil, ctx.Err()
 	}
-	if u.fitTogether() {
+	if u.fitTogether(ctx) {
 		// With more shares than the file asks for there is a key: somebody has lowered
 		// the threshold.
 		return dataKey{}, nil, &TamperedError{Reason: ReasonMetadata, Field: "shamir_threshold"}
@@ -139,7 +143,7 @@ func (u *unwrapping) locally(ctx context.Context) (dataKey, bool) {
 func (u *unwrapping) ask(ctx context.Context, group int, s keysources.Stanza, id keysources.Identity) (dataKey, bool) {
 	// Without a deadline: somebody may have to type a passphrase.
 	share, err := id.Unwrap(ctx, s)
-	return u.take(answer{group: group, reader: s.Reader(), share: share, err: err})
+	return u.take(ctx, answer{group: group, reader: s.Reader(), share: share, err: err})
 }
 
 // answer is what asking one identity about one stanza gave.
@@ -151,7 +155,7 @@ type answer struct {
 }
 
 // take adds an answer and returns the data key if it is complete now.
-func (u *unwrapping) take(a answer) (dataKey, bool) {
+func (u *unwrapping) take(ctx context.Context, a answer) (dataKey, bool) {
 	g := &u.groups[a.group]
 	if a.err != nil {
 		if cause := otherThanNotForMe(a.err); cause != nil {
@@ -164,7 +168,7 @@ func (u *unwrapping) take(a answer) (dataKey, bool) {
 		return dataKey{}, false
 	}
 	g.shares = append(g.shares, foundShare{reader: a.reader, bytes: a.share})
-	return u.combine(a.group)
+	return u.combine(ctx, a.group)
 }
 
 func (u *unwrapping) shareSize() int {
@@ -207,7 +211,7 @@ func (u *unwrapping) remotely(ctx context.Context, ids []keysources.Identity) (d
 	for range calls {
 		select {
 		case a := <-answers:
-			if key, ok := u.take(a); ok {
+			if key, ok := u.take(ctx, a); ok {
 				return key, true
 			}
 		case <-ctx.Done():

@@ -1,6 +1,7 @@
 package cipher
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,6 +45,20 @@ type SealEntry struct {
 
 	mac, comments, spelling string
 	proposals               []formats.Meta
+}
+
+// MaxReaders is how many stanzas a file may have: each can mean a call to a service.
+const MaxReaders = 1024
+
+func (m *Metadata) checkReaders() error {
+	n := 0
+	for _, g := range m.Groups {
+		n += len(g)
+	}
+	if n > MaxReaders {
+		return &formats.Error{Cause: formats.ErrLimit, Msg: fmt.Sprintf("more than %d readers", MaxReaders)}
+	}
+	return nil
 }
 
 // Readers lists whom the file is sealed for, group by group.
@@ -134,6 +149,9 @@ func ParseMetadata(d *formats.Document) (*Metadata, error) {
 		r.fail("lastmodified")
 	}
 	m.LastModified = t
+	if err := m.checkReaders(); err != nil {
+		return nil, err
+	}
 	if m.Version == "" {
 		r.fail("version")
 	}

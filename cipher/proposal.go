@@ -95,7 +95,7 @@ func readProposal(node *formats.Meta) (Proposal, bool) {
 		return Proposal{}, false
 	}
 	p.Path, p.At = path, at
-	return p, p.meta.checkGroups() == nil
+	return p, p.meta.checkGroups() == nil && p.meta.checkReaders() == nil
 }
 
 // ProposeOptions is what is proposed, and for whom.

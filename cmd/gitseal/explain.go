@@ -121,6 +121,9 @@ func noIdentityHint(none *cipher.NoIdentityError) string {
 
 // allowHint says how to agree to what only a file names.
 func allowHint(u keysources.Use) string {
+	if u.Kind == "" {
+		return "the key service that was asked refuses it; whoever runs it can allow it there (gitseal keyservice --allow)"
+	}
 	what := map[string]string{
 		keysources.UseVault: "your Vault token would go to that server", keysources.UseAzure: "your Azure token would go to that server",
 		keysources.UseKMSRole: "that role would be assumed with your credentials", keysources.UseKMSProfile: "that profile of your AWS configuration would be used",

@@ -9,16 +9,41 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
+	"time"
 )
 
 func main() {
 	harden()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args, std{in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv})
+	process := std{in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv}
+	// A second signal ends the program at once. So does the first, after a while: it
+	// may hang in reading a pipe, which no context ends. Files are safe from both.
+	context.AfterFunc(ctx, stop)
+	if !waitsForOthers(os.Args) {
+		context.AfterFunc(ctx, func() { time.AfterFunc(gracePeriod, func() { os.Exit(interrupted(newUI(process))) }) })
+	}
+	code := run(ctx, os.Args, process)
 	stop()
 	os.Exit(code)
+}
+
+// interrupted says so, and returns the exit code.
+func interrupted(u *ui) int {
+	u.errorf("interrupted", "nothing was written but what was reported as written")
+	return exitInterrupted
+}
+
+// gracePeriod is how long an interrupted program may take to end by itself.
+const gracePeriod = 2 * time.Second
+
+// waitsForOthers reports whether a call runs another program, which is given the
+// signals and may take its time.
+func waitsForOthers(args []string) bool {
+	at := 1 + slices.IndexFunc(args[1:], func(a string) bool { return !strings.HasPrefix(a, "-") })
+	return at > 0 && (args[at] == "exec" || args[at] == "keyservice")
 }
 
 // std is the process's surroundings.
@@ -48,8 +73,7 @@ func run(ctx context.Context, args []string, s std) int {
 		return child.code
 	}
 	if ctx.Err() != nil {
-		u.errorf("interrupted", "nothing was written but what was reported as written")
-		return exitInterrupted
+		return interrupted(u)
 	}
 	e := explain(err)
 	u.errorf(e.text, e.hints...)

@@ -87,9 +87,15 @@ const maxAnswer = 1 << 20
 func readAnswer(tty *os.File, secret bool) (string, error) {
 	if secret {
 		b, err := term.ReadPassword(int(tty.Fd()))
+		if err == io.EOF {
+			err = nil // Ctrl-D
+		}
 		return string(b), err
 	}
 	line, err := bufio.NewReader(io.LimitReader(tty, maxAnswer)).ReadString('\n')
+	if err == io.EOF {
+		err = nil // Ctrl-D: the answer is what was typed, perhaps nothing
+	}
 	return strings.TrimRight(line, "\r\n"), err
 }
 

@@ -37,8 +37,8 @@ type sources struct {
 	// started when it is first needed.
 	service *remote.Service
 	// byType are the sources by the type of their stanzas; what only a file names is
-	// refused.
-	byType map[string]keysources.Source
+	// refused. bare are the same without that guard.
+	byType, bare map[string]keysources.Source
 	// services are the sops key services that were named.
 	services []keysources.Source
 	// local: the machine's own sources are used.
@@ -61,11 +61,11 @@ func newSources(c *cli.Context, s std, u *ui) (*sources, error) {
 		ring: newKeyring(c, s, u), policy: policy, service: remote.New(s.getenv, remote.Options{}),
 		byType: map[string]keysources.Source{}, local: c.Bool("enable-local-keyservice"), timeout: c.Duration("timeout"),
 	}
-	k.byType[keysources.TypeAge] = policy.Guard(k.ring)
-	k.byType[keysources.TypePGP] = policy.Guard(pgp.New(s.getenv))
+	k.bare = map[string]keysources.Source{keysources.TypeAge: k.ring, keysources.TypePGP: pgp.New(s.getenv)}
 	for _, typ := range []string{keysources.TypeKMS, keysources.TypeGCP, keysources.TypeAzure, keysources.TypeVault, keysources.TypeHCKMS} {
-		k.byType[typ] = policy.Guard(k.service.Source(typ))
+		k.bare[typ] = k.service.Source(typ)
 	}
+	k.agree(nil)
 	if k.local {
 		// A plugin runs for an identity only if one of the user's own files names it,
 		// whatever the sealed file says, so the keyring needs no guard.
@@ -121,15 +121,11 @@ func (k *sources) recipient(key keysources.Stanza) (keysources.Recipient, error)
 // named is recipient for keys that the user has named in this call, who thereby
 // agrees to what they involve.
 func (k *sources) named(key keysources.Stanza) (keysources.Recipient, error) {
-	allowed := *k
-	if uses := keysources.Uses(key); len(uses) > 0 && k.local {
-		allowed.byType = map[string]keysources.Source{}
-		for typ, src := range k.byType {
-			allowed.byType[typ] = src
-		}
-		allowed.byType[key.Type] = k.policy.With(uses...).Guard(k.unguarded(key.Type))
+	src := k.bare[key.Type]
+	if src == nil || !k.local {
+		return k.recipient(key)
 	}
-	return allowed.recipient(key)
+	return k.policy.With(keysources.Uses(key)...).Guard(src).Recipient(key)
 }
 
 // agree lets all that follows in this call use what these keys involve: the user has
@@ -138,16 +134,9 @@ func (k *sources) agree(keys []keysources.Stanza) {
 	for _, key := range keys {
 		k.policy = k.policy.With(keysources.Uses(key)...)
 	}
-	for typ := range k.byType {
-		k.byType[typ] = k.policy.Guard(k.unguarded(typ))
+	for typ, src := range k.bare {
+		k.byType[typ] = k.policy.Guard(src)
 	}
-}
-
-func (k *sources) unguarded(typ string) keysources.Source {
-	if typ == keysources.TypeAge {
-		return k.ring
-	}
-	return k.service.Source(typ)
 }
 
 // standing returns a recipient for a stanza that a file has already. What it

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"golang.org/x/term"
 )
@@ -53,7 +54,8 @@ func (u *ui) line(label, color, text string) {
 // oneLine keeps a message on its line: file names and keys can hold anything.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == 0x85 || r == 0x2028 || r == 0x2029 || r == 0x9b {
+		// Control and format characters could move the cursor, or turn text round.
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == 0x2028 || r == 0x2029 {
 			return '?'
 		}
 		return r

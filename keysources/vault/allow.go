@@ -65,30 +65,3 @@ func checkAllowlist(env func(string) string, t target) error {
 	use := keysources.Use{Kind: keysources.UseVault, Value: t.address}
 	return &keysources.Error{Reader: t.reader, Reason: keysources.Refused, Detail: detail, Use: use}
 }
-
-// AllowedByEnv returns the uses that the environment itself names, and with them
-// the user: the servers of VAULT_ADDR, BAO_ADDR and SOPS_VAULT_URIS, and the
-// entries of SOPS_HC_VAULT_ALLOWLIST, where "all" does not count as naming any.
-// Malformed entries are left out.
-func AllowedByEnv(env func(string) string) []keysources.Use {
-	var uses []keysources.Use
-	add := func(address, rest string) {
-		// A star at the end would mean more to a policy than it does here.
-		if !strings.Contains(address, "*") && checkAddress(address) == nil {
-			uses = append(uses, keysources.Use{Kind: keysources.UseVault, Value: address + rest})
-		}
-	}
-	for _, name := range []string{"VAULT_ADDR", "BAO_ADDR"} {
-		add(env(name), "")
-	}
-	for uri := range strings.SplitSeq(env("SOPS_VAULT_URIS"), ",") {
-		if key, err := ParseURI(strings.TrimSpace(uri)); err == nil {
-			add(key.Get("vault_address"), "")
-		}
-	}
-	for _, prefix := range parseAllowlist(env(allowlistEnv)).prefixes {
-		add(prefix, "")
-		add(prefix, "*")
-	}
-	return uses
-}

@@ -111,33 +111,6 @@ func TestAllowlist(t *testing.T) {
 	}
 }
 
-func TestAllowedByEnv(t *testing.T) {
-	uses := vault.AllowedByEnv(env(
-		"VAULT_ADDR", "https://a:8200", "BAO_ADDR", "https://b/",
-		"SOPS_VAULT_URIS", "https://c/v1/transit/keys/k,https://d/v1/x/y/keys/k,rubbish,",
-		"SOPS_HC_VAULT_ALLOWLIST", "https://e/team, http://f",
-	))
-	policy := keysources.Policy{}.With(uses...)
-	for address, want := range map[string]bool{
-		"https://a:8200": true, "https://a:8200/": true, "https://b": true, "https://c": true, "https://d": true,
-		"https://e/team": true, "https://e/team/x": true, "http://f": true, "http://f/x": true,
-		"https://a": false, "https://a:8200.evil": false, "https://e": false, "https://e/teamx": false, "http://f.evil": false,
-		"https://f": false, "https://g": false, "": false,
-	} {
-		if got := policy.Check(stanza(address, "transit", "k", "e")) == nil; got != want && address != "" {
-			t.Errorf("%q: allowed: got %v, want %v", address, got, want)
-		}
-	}
-	for _, vars := range [][]string{
-		{}, {"SOPS_HC_VAULT_ALLOWLIST", "all"}, {"SOPS_HC_VAULT_ALLOWLIST", "none"}, {"VAULT_ADDR", "*"}, {"VAULT_ADDR", "https://*"},
-		{"SOPS_HC_VAULT_ALLOWLIST", "https://*"}, {"SOPS_HC_VAULT_ALLOWLIST", "h*,,"}, {"SOPS_VAULT_URIS", "https://*/v1/transit/keys/k"},
-	} {
-		if got := vault.AllowedByEnv(env(vars...)); len(got) != 0 {
-			t.Errorf("%q: got %v, want none", vars, got)
-		}
-	}
-}
-
 // TestWhichTokenIsSent: the variables of the program whose address it is come
 // first, the file comes last.
 func TestWhichTokenIsSent(t *testing.T) {

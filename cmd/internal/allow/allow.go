@@ -98,17 +98,19 @@ func addFile(p keysources.Policy, name string) (keysources.Policy, error) {
 func named(env func(string) string) []keysources.Use {
 	var out []keysources.Use
 	add := func(kind, value string) {
-		if value = strings.TrimSpace(value); value != "" {
+		// A star at the end would mean more to a policy than it does there.
+		if value = strings.TrimSpace(value); value != "" && !strings.Contains(value, "*") {
 			out = append(out, keysources.Use{Kind: kind, Value: value})
 		}
 	}
 	for _, v := range []string{"VAULT_ADDR", "BAO_ADDR"} {
 		add(keysources.UseVault, env(v))
 	}
-	for _, v := range []string{"SOPS_VAULT_URIS", "SOPS_HC_VAULT_ALLOWLIST"} {
-		for _, uri := range commas(env(v)) {
-			add(keysources.UseVault, addressOf(uri))
-		}
+	for _, uri := range commas(env("SOPS_VAULT_URIS")) {
+		add(keysources.UseVault, addressOf(uri))
+	}
+	for _, prefix := range commas(env("SOPS_HC_VAULT_ALLOWLIST")) {
+		add(keysources.UseVault, addressOf(prefix)) // "all" names none
 	}
 	for _, uri := range commas(env("SOPS_AZURE_KEYVAULT_URLS")) {
 		if u, err := url.Parse(uri); err == nil && u.Host != "" {

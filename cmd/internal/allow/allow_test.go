@@ -23,7 +23,7 @@ func TestPolicyIsWhatTheUserNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	p, err := allow.Policy(environment(map[string]string{
-		"XDG_CONFIG_HOME": home, "GITSEAL_ALLOW": "kms.role=arn:aws:iam::1:role/a", "VAULT_ADDR": "https://v1.example",
+		"XDG_CONFIG_HOME": home, "GITSEAL_ALLOW": "kms.role=arn:aws:iam::1:role/a", "VAULT_ADDR": "https://v1.example", "BAO_ADDR": "http://*",
 		"SOPS_VAULT_URIS":         "https://v2.example/v1/transit/keys/k",
 		"SOPS_HC_VAULT_ALLOWLIST": "all", "AWS_PROFILE": "prod", "SOPS_KMS_ARN": "arn:aws:kms:eu-west-1:1:key/k+arn:aws:iam::1:role/b",
 	}), "hc_vault=https://v3.example")
@@ -34,7 +34,7 @@ func TestPolicyIsWhatTheUserNames(t *testing.T) {
 		"age.plugin=yubikey": true, "age.plugin=other": false, "kms.role=arn:aws:iam::1:role/a": true,
 		"kms.role=arn:aws:iam::1:role/b": true, "kms.role=arn:aws:iam::1:role/c": false, "kms.profile=prod": true,
 		"hc_vault=https://v1.example": true, "hc_vault=https://v2.example": true, "hc_vault=https://v3.example": true,
-		"hc_vault=https://evil.example": false, "hc_vault=all": false,
+		"hc_vault=https://evil.example": false, "hc_vault=all": false, "hc_vault=http://bao.example": false,
 	} {
 		q, err := keysources.ParsePolicy(use)
 		if err != nil {
