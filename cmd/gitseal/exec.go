@@ -24,8 +24,9 @@ func execCommand(s std, u *ui) *cli.Command {
 		Name:      "exec",
 		Usage:     "run a command with the values of sealed files in its environment, or as files",
 		UsageText: "gitseal exec [FLAGS] FILE… -- COMMAND [ARGUMENTS]",
-		Description: `Top-level keys become variables of the same name; of Kubernetes Secrets, those of data
-and stringData. There is no shell: write sh -c '…' if you want one. Keys and tokens that
+		Description: `Top-level keys become variables of the same name, in dotenv files without the word export;
+of Kubernetes Secrets, those of data and stringData. Integers keep all their digits.
+There is no shell: write sh -c '…' if you want one. Keys and tokens that
 open sealed files are taken out of the environment. Names that change how programs work,
 such as PATH, cannot come from a file without --allow-env.
 
@@ -61,7 +62,7 @@ func execFlags() []cli.Flag {
 		&cli.StringFlag{Name: "prefix", Usage: "put `PREFIX` before every name"},
 		&cli.BoolFlag{Name: "flatten", Usage: "take nested values, too: db.password becomes db_password, and the first of hosts hosts_0"},
 		&cli.BoolFlag{Name: "upper", Usage: "make names upper-case (not the prefix)"},
-		&cli.BoolFlag{Name: "override", Usage: "let later files replace the values of earlier ones"},
+		&cli.BoolFlag{Name: "override", Usage: "let later files replace the values of earlier ones, and in a dotenv file, lines those with (or without) export"},
 		&cli.StringSliceFlag{Name: "file", Usage: "give the value of KEY as a file, its path in the variable VAR (`KEY=VAR`); VAR alone: all of the one FILE. With one --file, {} in the arguments is the path, too"},
 		&cli.BoolFlag{Name: "fifo", Usage: "give files as named pipes"},
 		&cli.BoolFlag{Name: "allow-disk", Usage: "allow named pipes in a folder on a disk"},

@@ -94,9 +94,7 @@ func (r *execRun) choose(jobs []*unsealJob) (chosen, error) {
 	}
 	out.vars, err = r.variables(rest)
 	for _, v := range out.vars {
-		if v.from.masked {
-			out.masked = append(out.masked, v.from.value)
-		}
+		out.masked = append(out.masked, v.from.secrets()...)
 	}
 	return out, err
 }
@@ -114,37 +112,49 @@ func (r *execRun) chooseFiles(jobs []*unsealJob, all []execValue) (chosen, []exe
 			out.files = append(out.files, execContent{s.variable, plain})
 			out.masked = append(out.masked, string(plain))
 			for _, v := range all {
-				if v.masked {
-					out.masked = append(out.masked, v.value)
-				}
+				out.masked = append(out.masked, v.secrets()...)
 			}
 			continue
 		}
-		at := slices.IndexFunc(all, func(v execValue) bool { return v.path() == s.key })
+		at := slices.IndexFunc(all, func(v execValue) bool { return v.is(s.key) })
 		if at < 0 {
 			return out, nil, noSuchKey(all, s.key)
 		}
 		v := all[at]
 		for _, other := range all[at+1:] {
-			if other.path() != s.key || other.value == v.value {
+			if !other.is(s.key) || other.value == v.value {
 				continue
 			}
-			if !r.c.Bool("override") || other.file == v.file {
+			if !r.replaces(other, v) {
 				return out, nil, clash(s.key, v, other)
 			}
 			v = other
 		}
 		out.files = append(out.files, execContent{s.variable, []byte(v.value)})
-		if v.masked {
-			out.masked = append(out.masked, v.value)
-		}
-		rest = slices.DeleteFunc(rest, func(v execValue) bool { return v.path() == s.key })
+		out.masked = append(out.masked, v.secrets()...)
+		rest = slices.DeleteFunc(rest, func(v execValue) bool { return v.is(s.key) })
 	}
 	return out, rest, nil
 }
 
+// replaces reports whether a value may take the place of one before it. In one
+// file, that is only so for the lines with and without export, which a shell takes
+// one after the other, too.
+func (r *execRun) replaces(later, earlier execValue) bool {
+	return r.c.Bool("override") && (later.file != earlier.file || sameButExport(later, earlier))
+}
+
+// sameButExport: one of two lines of a file has the word export, and that is all.
+func sameButExport(a, b execValue) bool {
+	return a.path() == b.path() && a.written != b.written
+}
+
 // clash is the error about two values for one name.
 func clash(name string, a, b execValue) error {
+	if a.file == b.file && sameButExport(a, b) {
+		return failure(fmt.Sprintf("%s: %s stands with and without export, with different values", a.file, a.path()),
+			"remove one of them, or let the later one win with --override")
+	}
 	if a.file == b.file {
 		return failure(fmt.Sprintf("%s: %s and %s have different values, and both become %s", a.file, a.path(), b.path(), name), "choose one of them with --only")
 	}
@@ -172,7 +182,7 @@ func (r *execRun) variables(values []execValue) ([]execVar, error) {
 			index[name] = len(out)
 			out = append(out, execVar{name, v})
 		case out[at].from.value == v.value:
-		case out[at].from.file == v.file || !r.c.Bool("override"):
+		case !r.replaces(v, out[at].from):
 			return nil, clash(name, out[at].from, v)
 		default:
 			out[at].from = v

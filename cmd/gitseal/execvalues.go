@@ -17,6 +17,11 @@ type execValue struct {
 	// data and stringData.
 	key   []string
 	value string
+	// written is the key as the file has it where that differs: with a dotenv
+	// file's word export.
+	written string
+	// others are further spellings of the value, which are not to be seen either.
+	others []string
 	// masked: it is sealed in the file, and neither true nor false.
 	masked bool
 	// weak gives way to a value of the same key: a Secret's data to its stringData.
@@ -31,9 +36,31 @@ func (v execValue) GoString() string { return v.String() }
 
 func (v execValue) path() string { return strings.Join(v.key, ".") }
 
+// is reports whether a key is that of the value.
+func (v execValue) is(key string) bool {
+	return v.path() == key || v.written != "" && v.written == key
+}
+
 // under reports whether a key is that of the value or of something around it.
 func (v execValue) under(key string) bool {
-	return v.path() == key || strings.HasPrefix(v.path(), key+".")
+	return v.is(key) || strings.HasPrefix(v.path(), key+".")
+}
+
+// secrets returns all that must not be seen of the value.
+func (v execValue) secrets() []string {
+	if !v.masked {
+		return nil
+	}
+	return append([]string{v.value}, v.others...)
+}
+
+// unexport takes the word export off the key of a value of a dotenv file: a shell
+// would set the variable after it.
+func (v *execValue) unexport() {
+	words := strings.Fields(v.path())
+	if len(v.key) == 1 && len(words) == 2 && words[0] == "export" {
+		v.written, v.key = v.key[0], words[1:]
+	}
 }
 
 // iniTop is the section of what stands before all sections of an INI file.
@@ -55,16 +82,23 @@ func valuesOf(j *unsealJob) ([]execValue, error) {
 		plain[l.Path.String()] = l.Kind != formats.Comment && !strings.HasPrefix(l.Text, "ENC[")
 	}
 	secrets := kubernetesSecrets(doc)
+	spelled := newSpeller(doc)
 	var out []execValue
-	for _, l := range doc.Leaves {
+	for i, l := range doc.Leaves {
 		if l.Kind == formats.Comment || l.Kind.Empty() {
 			continue
 		}
-		v := execValue{file: j.in.name, key: keyOf(l.Path), value: textOf(l.Scalar)}
-		if j.in.formatName == "ini" && len(v.key) > 1 && v.key[0] == iniTop {
+		v := execValue{file: j.in.name, key: keyOf(l.Path), value: spelled.value(i)}
+		switch {
+		case j.in.formatName == "ini" && len(v.key) > 1 && v.key[0] == iniTop:
 			v.key = v.key[1:]
+		case j.in.formatName == "dotenv":
+			v.unexport()
 		}
 		v.masked = l.Kind != formats.Bool && !plain[l.Path.String()]
+		if v.masked {
+			v.others = spelled.others(i, v.value)
+		}
 		if secrets[l.Path.Document()] && !v.ofSecret() {
 			continue
 		}
@@ -72,6 +106,9 @@ func valuesOf(j *unsealJob) ([]execValue, error) {
 			decoded, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(v.value), ""))
 			if err != nil {
 				return nil, failure(j.in.name+": data."+v.path()+" of the Secret is not base64", "write plain text under stringData")
+			}
+			if v.masked {
+				v.others = append(v.others, v.value)
 			}
 			v.value = string(decoded)
 		}
