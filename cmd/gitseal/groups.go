@@ -15,7 +15,8 @@ func groupsCommand(s std, u *ui) *cli.Command {
 says; one reader of a group stands for the group. Groups are counted from 1. Readers
 within a group are the business of gitseal keys add and remove --group N. As there, the
 rule in .sops.yaml is changed with the files, and every change of the groups means new
-data keys.
+data keys. A change by which fewer groups than before open a file, or only one is left,
+is asked about or needs --yes.
 
 For those who know sops:
    sops groups add --age R -f F         gitseal groups add --age R F
@@ -53,10 +54,11 @@ func groupsRemoveCommand(s std, u *ui) *cli.Command {
 		Usage:     "remove a key group with all its readers",
 		UsageText: "gitseal groups remove --group NUMBER [--threshold N] [FLAGS] FILE|FOLDER…",
 		Description: `The groups behind it move up. If all groups were needed, all that are left are, unless
---threshold says otherwise. With one group left, any of its readers opens the file.
+--threshold says otherwise. With one group left, any of its readers opens the file: this,
+like everything by which fewer groups suffice, is asked about or needs --yes.
 
 Example:
-   gitseal groups remove --group 3 --threshold 2 prod.yaml`,
+   gitseal groups remove --yes --group 3 --threshold 2 prod.yaml`,
 		Flags: slices.Concat([]cli.Flag{groupFlag(), thresholdFlag()}, changeFlags(), keyFlags(), inputFlags()),
 		Action: func(c *cli.Context) error {
 			if !c.IsSet("group") {
@@ -72,7 +74,9 @@ func groupsThresholdCommand(s std, u *ui) *cli.Command {
 		Name:      "threshold",
 		Usage:     "change how many key groups are needed to open files",
 		UsageText: "gitseal groups threshold --threshold NUMBER [FLAGS] FILE|FOLDER…",
-		Description: `Example:
+		Description: `To lower it is asked about or needs --yes: fewer parties then open the file together.
+
+Example:
    gitseal groups threshold --threshold 2 prod.yaml`,
 		Flags: slices.Concat([]cli.Flag{thresholdFlag()}, changeFlags(), keyFlags(), inputFlags()),
 		Action: func(c *cli.Context) error {

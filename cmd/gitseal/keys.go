@@ -136,7 +136,9 @@ func keysRemoveCommand(s std, u *ui) *cli.Command {
 		Description: `As keys add, the other way round: rule and files. The files get new data keys and new
 ciphertext, so that who is removed cannot open what is written from now on. What they
 could read before they may have kept, and old versions in git stay open to them: the
-values they have seen are listed, to be changed where they are used.
+values they have seen are listed, to be changed where they are used. Of a folder, the
+files without a rule and those of other git repositories are left out, as by all of these
+commands: how many of them the reader still has a part in is said.
 
 The last reader of a file or key group is not removed. Removing yourself is asked about,
 or needs --yes.
@@ -165,7 +167,7 @@ func keysSyncCommand(s std, u *ui) *cli.Command {
 file is opened and verified first. Who joins gets the data key; if somebody goes, or
 the key groups or the threshold change, there is a new one. Where the selector changes,
 values are sealed or made plain; what would become plain is listed, and asked about or
-needs --yes. Files that are as their rule says stay as they are, to the byte. Nothing is
+needs --yes, as does a rule by which fewer key groups open a file than before. Files that are as their rule says stay as they are, to the byte. Nothing is
 written unless all files can be.
 
 --dry-run says what would change and ends with exit code 0; with --exit-code, with 3 if

@@ -36,3 +36,27 @@ func TestKeysAskOnATerminal(t *testing.T) {
 		t.Errorf("rotate: exit code %d, shown: %q", code, s.text())
 	}
 }
+
+// TestGroupsAskOnATerminal: that fewer key groups would suffice is asked about, and no
+// is the default.
+func TestGroupsAskOnATerminal(t *testing.T) {
+	w := newWorkbench(t, buildProgram(t), "unseal")
+	me := w.id.Recipient().String()
+	w.withRule("key_groups: [{age: [" + me + "]}, {age: [" + me + "]}]")
+	sealed := w.read("secret.yaml")
+	for _, tt := range []struct {
+		answer string
+		code   int
+	}{{"\n", 1}, {"y\n", 0}} {
+		s := onOwnTerminal(w, w.bin, "groups", "remove", "--group", "2", w.target)
+		s.answer("go on [y/N]: ", tt.answer)
+		code := s.end()
+		<-s.done
+		if code != tt.code || !strings.Contains(s.text(), "any one reader opens it alone") {
+			t.Errorf("answer %q: exit code %d, shown: %q", tt.answer, code, s.text())
+		}
+		if same := w.read("secret.yaml") == sealed; same != (tt.code != 0) {
+			t.Errorf("answer %q: the file stayed: %v", tt.answer, same)
+		}
+	}
+}

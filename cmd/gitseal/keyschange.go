@@ -47,7 +47,7 @@ func (c readersChange) on(groups [][]keysources.Stanza, threshold int) (groupEdi
 	n := len(groups)
 	switch {
 	case c.group > n:
-		return e, usageError(fmt.Sprintf("there is no key group %d", c.group), fmt.Sprintf("there is %s; gitseal groups list shows them", counted(n, "key group")))
+		return e, usageError(fmt.Sprintf("there is no key group %d", c.group), "the file has "+counted(n, "key group")+"; gitseal groups list shows them")
 	case len(c.add) > 0 && !c.newGroup && c.group == 0 && n > 1:
 		return e, usageError(fmt.Sprintf("there are %d key groups", n), "say which of them with --group N; gitseal groups list shows them")
 	case c.dropGroup && n == 1:

@@ -28,6 +28,9 @@ type fileChange struct {
 	seen []string
 	// lost: who does this cannot open the new version.
 	lost bool
+	// weaker says that fewer parties than before would have to come together to open it,
+	// "" if that is not so.
+	weaker string
 	// unvouched: neither a rule nor the file's own MAC vouches for its readers.
 	unvouched bool
 }
@@ -98,6 +101,7 @@ func (c *fileChange) compare(o *cipher.Opened, want target) error {
 	if now := fmt.Sprintf("%d of %d", needed(groups, want.readers.threshold), groups); have != now {
 		c.parts = append(c.parts, fmt.Sprintf("%s key groups open it, before %s", now, have))
 	}
+	c.weaker = weakening(len(m.Groups), neededOf(m), groups, needed(groups, want.readers.threshold))
 	if c.differs && len(c.added)+len(c.removed)+len(c.parts) == 0 {
 		c.parts = append(c.parts, "readers change their key group")
 	}
@@ -118,6 +122,18 @@ func (c *fileChange) compare(o *cipher.Opened, want target) error {
 	c.differs = true
 	c.parts = append(c.parts, "the selector is "+want.selector.String())
 	return c.compareStates(o, report, want.selector)
+}
+
+// weakening says what it means that so many key groups of groups are needed now, if
+// it was more before or the only group is left of several.
+func weakening(groupsBefore, before, groups, now int) string {
+	switch {
+	case groups == 1 && groupsBefore > 1:
+		return fmt.Sprintf("only one key group would be left, so that any one reader opens it alone; %d of %d key groups had to come together", before, groupsBefore)
+	case now < before:
+		return fmt.Sprintf("%d of %d key groups together would open it; before, %d of %d were needed", now, groups, before, groupsBefore)
+	}
+	return ""
 }
 
 func sealedPaths(r *cipher.Report) []string {

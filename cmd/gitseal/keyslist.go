@@ -86,6 +86,12 @@ func runKeysList(c *cli.Context, s std, u *ui) error {
 		}
 		out = append(out, l)
 	}
+	l := leftFiles{c: c, std: s, ui: u, book: book, taken: in}
+	left, err := l.find(c.Context)
+	if err != nil {
+		return err
+	}
+	defer l.tell(left)
 	if c.Bool("json") {
 		return u.json(out)
 	}

@@ -16,6 +16,9 @@ func (k *keysRun) doubts() []string {
 		if n := len(c.nowPlain); n > 0 {
 			out = append(out, fmt.Sprintf("%s: the rule leaves plain what is sealed now, so that everybody could read it: %s", c.in.name, pathsText(c.nowPlain)))
 		}
+		if c.weaker != "" {
+			out = append(out, c.in.name+": "+c.weaker)
+		}
 		if c.lost {
 			out = append(out, c.in.name+": with the keys at hand, you could not open it any more")
 		}
@@ -62,6 +65,7 @@ const (
 	actionChanged = "changed"
 	actionWould   = "would change"
 	actionRotated = "rotated"
+	actionLeftOut = "left out"
 )
 
 // keysResult is the JSON form of what became of one file.
@@ -80,6 +84,9 @@ type keysResult struct {
 	// FilesLeft counts, for a configuration, the files that were not named and that
 	// its changed rules govern.
 	FilesLeft int `json:"files_left,omitempty"`
+	// StillRead are, of a file left out, those of the removed readers who have a part
+	// in opening it.
+	StillRead []readerInfo `json:"still_read_by,omitempty"`
 }
 
 func (k *keysRun) action(changed bool) string {
@@ -95,6 +102,9 @@ func (k *keysRun) action(changed bool) string {
 }
 
 func (k *keysRun) report(ctx context.Context) error {
+	if err := k.findLeft(ctx); err != nil {
+		return err
+	}
 	if k.c.Bool("json") {
 		return k.reportJSON()
 	}
@@ -124,6 +134,7 @@ func (k *keysRun) report(ctx context.Context) error {
 		k.ui.note(fmt.Sprintf("%d files: %d %s, %d unchanged, %d not sealed", n, changed, k.action(true), len(k.changes)-changed, len(k.skipped)))
 	}
 	k.tellSeen()
+	k.tellLeftOut()
 	return k.tellLeft(ctx)
 }
 
@@ -190,5 +201,5 @@ func (k *keysRun) reportJSON() error {
 	for _, f := range k.skipped {
 		out = append(out, keysResult{File: f.name, Action: actionSkipped})
 	}
-	return k.ui.json(out)
+	return k.ui.json(append(out, k.leftOutJSON()...))
 }

@@ -51,7 +51,7 @@ func (k *keysRun) changeRules() error {
 	}
 	if missing := found.missing(k.change.remove); missing != "" {
 		return &commandError{code: exitWrongState, text: shortReader(missing) + " is not a reader of these files",
-			hint: "gitseal keys list shows their readers"}
+			hint: "gitseal keys list shows their readers, gitseal who --reader R what else somebody can read"}
 	}
 	if len(k.configs) > 0 {
 		k.after = &planner{c: k.c, ids: k.ids, book: k.bookAfter()}

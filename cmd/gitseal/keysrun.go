@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -31,6 +32,8 @@ type keysRun struct {
 	// configs are the configurations that change with the files.
 	configs []configChange
 	changes []*fileChange
+	// leftOut are the sealed files below the folders named that are not in.
+	leftOut []foundFile
 }
 
 // newKeysRun reads the inputs of a command.
@@ -185,6 +188,9 @@ func (k *keysRun) prepareAll(ctx context.Context) ([]*rewriteResult, error) {
 			return k.prepareOne(o, opts, fc)
 		}
 	})
+	if errors.Is(err, cipher.ErrProposals) {
+		return nil, openProposals(err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -193,6 +199,16 @@ func (k *keysRun) prepareAll(ctx context.Context) ([]*rewriteResult, error) {
 		k.changes[i].newKey = r.changed() && r.sealed.NewKey
 	}
 	return results, nil
+}
+
+// openProposals says what to do about proposals that a new data key would lose.
+func openProposals(err error) error {
+	name := "FILE"
+	var file *fileError
+	if errors.As(err, &file) {
+		name = file.name
+	}
+	return &commandError{code: exitWrongState, text: err.Error(), hint: fmt.Sprintf("gitseal accept %s takes them in; gitseal accept --drop %s turns them down", name, name)}
 }
 
 func (k *keysRun) prepareOne(o *cipher.Opened, opts *cipher.SealOptions, fc *fileChange) ([]byte, error) {

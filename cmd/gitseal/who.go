@@ -18,8 +18,9 @@ func whoCommand(s std, u *ui) *cli.Command {
 		Usage:     "show who can open which files",
 		UsageText: "gitseal who [FLAGS] [FILE|FOLDER]…\n   gitseal who --reader READER [FLAGS] [FILE|FOLDER]…",
 		Description: `No key is needed. In folders (the current one unless others are named) every sealed file is
-looked at, whether or not a rule matches it, but for those that git ignores; one that cannot
-be read is a warning. Nothing that is shown is verified: opening a file does that.
+looked at, whether or not a rule matches it, those of other git repositories below it, too,
+but for what git ignores, node_modules and vendored code; one that cannot be read is a
+warning. Nothing that is shown is verified: opening a file does that.
 
 A reader of a file that its rule in .sops.yaml does not name is marked stale, one whom the
 rule names and the file does not is marked missing; gitseal keys sync brings files to their
@@ -48,8 +49,11 @@ Examples:
 			if err != nil {
 				return err
 			}
-			r := &whoRun{c: c, std: s, ui: u, book: book}
-			return r.run(c.Context)
+			args := c.Args().Slice()
+			if len(args) == 0 {
+				args = []string{"."}
+			}
+			return newWhoRun(c, s, u, book, args).run(c.Context)
 		},
 	}
 }
@@ -60,6 +64,11 @@ type whoRun struct {
 	std  std
 	ui   *ui
 	book *ruleBook
+	// args name files and folders; except are paths to leave out.
+	args   []string
+	except map[string]bool
+	// nested are the git repositories found below folders.
+	nested map[string]bool
 	// skipped are the files of folders that look sealed and cannot be read.
 	skipped []skippedFile
 	// ignored is how many sealed files were left out because git ignores them.
@@ -72,6 +81,10 @@ type skippedFile struct {
 	Error string `json:"error"`
 }
 
+func newWhoRun(c *cli.Context, s std, u *ui, book *ruleBook, args []string) *whoRun {
+	return &whoRun{c: c, std: s, ui: u, book: book, args: args, nested: map[string]bool{}}
+}
+
 func (r *whoRun) run(ctx context.Context) error {
 	if r.c.Bool("by-file") && r.c.IsSet("reader") {
 		return usageError("--by-file and --reader exclude each other", "--reader lists files already")
@@ -81,10 +94,8 @@ func (r *whoRun) run(ctx context.Context) error {
 		return err
 	}
 	census := newCensus(r.book)
-	for _, f := range found {
-		if err := census.add(f); err != nil {
-			return &fileError{name: f.in.name, err: err}
-		}
+	if err := census.addAll(ctx, found); err != nil {
+		return err
 	}
 	for _, s := range r.skipped {
 		r.ui.warn(s.File + " was left out: " + s.Error)
@@ -147,12 +158,13 @@ func (r *whoRun) names(c *census) ([]readers.Named, error) {
 	return out, nil
 }
 
-// opens reports whether the holder of some keys can open a file, and alone; groups
-// are the numbers of the key groups that they open, counted from 1.
-func (f *whoFile) opens(keys []keysources.Stanza) (groups []int, alone bool) {
+// opens reports whether the holder of some readers' keys can open a file, and alone;
+// groups are the numbers of the key groups that they open, counted from 1.
+func (f *whoFile) opens(some map[*whoReader]bool) (groups []int, alone bool) {
 	for _, e := range f.entries {
-		meant := func(k keysources.Stanza) bool { return meansReader(k, e.reader.key) }
-		if e.state != stateMissing && slices.ContainsFunc(keys, meant) && !slices.Contains(groups, e.group) {
+		// The entries of a file come group by group, those who are missing last.
+		again := len(groups) > 0 && groups[len(groups)-1] == e.group
+		if e.state != stateMissing && some[e.reader] && !again {
 			groups = append(groups, e.group)
 		}
 	}

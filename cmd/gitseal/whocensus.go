@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,7 +13,7 @@ import (
 
 // How a reader of a file compares with the file's rule.
 const (
-	stateOK      = "ok"
+	stateCurrent = "current"
 	stateStale   = "stale"
 	stateMissing = "missing"
 )
@@ -21,12 +22,13 @@ const (
 type census struct {
 	book  *ruleBook
 	files []*whoFile
-	// readers are in the order in which they were met; byKey finds one by what is
-	// in its key, and makes looking for other spellings rare.
+	// readers are in the order in which they were met; index finds one by its key,
+	// however that is spelled.
 	readers []*whoReader
-	byKey   map[string]*whoReader
-	// names and ruled hold what was read out of the configurations.
+	index   readerIndex
+	// names, named and ruled hold what was read out of the configurations.
 	names map[*rules.Config][]readers.Named
+	named map[*rules.Config]nameIndex
 	ruled map[*rules.Rule][][]keysources.Stanza
 }
 
@@ -58,8 +60,22 @@ type whoEntry struct {
 
 func newCensus(book *ruleBook) *census {
 	return &census{
-		book: book, byKey: map[string]*whoReader{}, names: map[*rules.Config][]readers.Named{}, ruled: map[*rules.Rule][][]keysources.Stanza{},
+		book: book, index: newReaderIndex(), names: map[*rules.Config][]readers.Named{}, named: map[*rules.Config]nameIndex{},
+		ruled: map[*rules.Rule][][]keysources.Stanza{},
 	}
+}
+
+// addAll takes in files until ctx ends.
+func (c *census) addAll(ctx context.Context, found []foundFile) error {
+	for _, f := range found {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := c.add(f); err != nil {
+			return &fileError{name: f.in.name, err: err}
+		}
+	}
+	return nil
 }
 
 // add takes in a file.
@@ -68,14 +84,14 @@ func (c *census) add(found foundFile) error {
 	if err != nil {
 		return err
 	}
-	names, err := c.namesOf(config)
-	if err != nil {
+	if _, err := c.namesOf(config); err != nil {
 		return err
 	}
+	names := c.named[config]
 	f := &whoFile{name: found.in.name, groups: len(found.meta.Groups), needed: needed(len(found.meta.Groups), found.meta.Threshold)}
 	for i, group := range found.meta.Groups {
 		for _, s := range group {
-			f.entries = append(f.entries, whoEntry{reader: c.reader(s, names), group: i + 1, state: stateOK})
+			f.entries = append(f.entries, whoEntry{reader: c.reader(s, names), group: i + 1, state: stateCurrent})
 		}
 	}
 	c.files = append(c.files, f)
@@ -102,34 +118,28 @@ func (c *census) namesOf(config *rules.Config) ([]readers.Named, error) {
 		return names, nil
 	}
 	names, err := readers.NamesOf(config)
-	c.names[config] = names
+	c.names[config], c.named[config] = names, newNameIndex(names)
 	return names, err
 }
 
 // reader returns the one reader that a stanza is for, however it is spelled.
-func (c *census) reader(s keysources.Stanza, names []readers.Named) *whoReader {
+func (c *census) reader(s keysources.Stanza, names nameIndex) *whoReader {
 	key := readers.Canonical(s)
-	id := fmt.Sprintf("%q %q %q", key.Type, key.Fields, key.Context)
-	r := c.byKey[id]
+	id := idOf(key)
+	r := c.index.find(id)
 	if r == nil {
-		i := slices.IndexFunc(c.readers, func(r *whoReader) bool { return readers.Same(r.key, key) })
-		if i < 0 {
-			i = len(c.readers)
-			c.readers = append(c.readers, &whoReader{key: key})
-		}
-		r = c.readers[i]
-		c.byKey[id] = r
+		r = &whoReader{key: key}
+		c.readers = append(c.readers, r)
+		c.index.add(id, r)
 	}
 	if r.name == "" {
-		if i := slices.IndexFunc(names, func(n readers.Named) bool { return meansReader(n.Key, key) }); i >= 0 {
-			r.name = names[i].Name
-		}
+		r.name = names.nameOf(key)
 	}
 	return r
 }
 
 // compare marks where a file is not as its rule says.
-func (c *census) compare(f *whoFile, config *rules.Config, rule *rules.Rule, names []readers.Named) error {
+func (c *census) compare(f *whoFile, config *rules.Config, rule *rules.Rule, names nameIndex) error {
 	f.rule = fmt.Sprintf("%s:%d", config.Path, rule.Line)
 	keys, known := c.ruled[rule]
 	if !known {
@@ -157,28 +167,38 @@ func (c *census) compare(f *whoFile, config *rules.Config, rule *rules.Rule, nam
 // mark compares the file's readers with those that it should have, by key groups
 // or, if there is not the same number of them, in all.
 func (f *whoFile) mark(want []whoEntry, byGroup bool) {
-	in := func(list []whoEntry, e whoEntry) bool {
-		return slices.ContainsFunc(list, func(o whoEntry) bool {
-			return o.reader == e.reader && (o.group == e.group || !byGroup)
-		})
+	type place struct {
+		reader *whoReader
+		group  int // 0: in any
 	}
-	var missing []whoEntry
-	for _, e := range want {
-		if !in(f.entries, e) {
-			missing = append(missing, e)
+	placeOf := func(e whoEntry) place {
+		if byGroup {
+			return place{e.reader, e.group}
 		}
+		return place{reader: e.reader}
+	}
+	has, wants := map[place]bool{}, map[place]bool{}
+	for _, e := range f.entries {
+		has[placeOf(e)] = true
+	}
+	for _, e := range want {
+		wants[placeOf(e)] = true
 	}
 	for i := range f.entries {
-		if !in(want, f.entries[i]) {
+		if !wants[placeOf(f.entries[i])] {
 			f.entries[i].state = stateStale
 		}
 	}
-	f.entries = append(f.entries, missing...)
+	for _, e := range want {
+		if !has[placeOf(e)] {
+			f.entries = append(f.entries, e)
+		}
+	}
 }
 
 // drifted reports whether the file is not as its rule says.
 func (f *whoFile) drifted() bool {
-	return len(f.differences) > 0 || slices.ContainsFunc(f.entries, func(e whoEntry) bool { return e.state != stateOK })
+	return len(f.differences) > 0 || slices.ContainsFunc(f.entries, func(e whoEntry) bool { return e.state != stateCurrent })
 }
 
 // text returns the reader with its name in front.

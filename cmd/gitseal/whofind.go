@@ -5,13 +5,10 @@ import (
 	"context"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 
 	"github.com/gitseal/gitseal/cipher"
-	"github.com/gitseal/gitseal/cmd/internal/gitrepo"
-	"github.com/gitseal/gitseal/cmd/internal/workset"
 	"github.com/gitseal/gitseal/formats"
 )
 
@@ -23,7 +20,7 @@ type foundFile struct {
 
 // find returns the sealed files that the arguments mean.
 func (r *whoRun) find(ctx context.Context) ([]foundFile, error) {
-	in, err := r.candidates()
+	in, err := r.candidates(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -55,23 +52,19 @@ func (r *whoRun) find(ctx context.Context) ([]foundFile, error) {
 }
 
 // candidates lists the files that are named, and all files of folders.
-func (r *whoRun) candidates() ([]input, error) {
-	args := r.c.Args().Slice()
-	if len(args) == 1 && args[0] == stdinArg {
+func (r *whoRun) candidates(ctx context.Context) ([]input, error) {
+	if len(r.args) == 1 && r.args[0] == stdinArg {
 		return collectStdin(r.c)
-	}
-	if len(args) == 0 {
-		args = []string{"."}
 	}
 	var out []input
 	seen := map[string]bool{}
-	for _, arg := range args {
-		files, err := workset.Collect([]string{arg}, workset.Options{Match: func(string) bool { return true }})
-		if err != nil && !asError(err, new(*workset.NoMatchError)) {
+	for _, arg := range r.args {
+		files, err := r.collectAll(ctx, arg)
+		if err != nil {
 			return nil, err
 		}
 		for _, f := range files {
-			if seen[f.Path] {
+			if seen[f.Path] || r.except[f.Path] {
 				continue
 			}
 			seen[f.Path] = true
@@ -160,36 +153,4 @@ func readIfSealed(name string) ([]byte, error) {
 // looksSealed reports whether data has the words that stand in every sealed file.
 func looksSealed(data []byte) bool {
 	return bytes.Contains(data, []byte("sops")) && bytes.Contains(data, []byte("lastmodified"))
-}
-
-// dropIgnored leaves out the files of folders that git ignores: copies that builds
-// have made. Where there is no git, none is.
-func (r *whoRun) dropIgnored(ctx context.Context, found []foundFile) []foundFile {
-	byRoot := map[string][]string{}
-	roots := map[string]string{}
-	for _, f := range found {
-		dir := filepath.Dir(f.in.path)
-		root, known := roots[dir]
-		if !known {
-			root, _ = gitrepo.Root(dir)
-			roots[dir] = root
-		}
-		if root != "" && f.in.fromFolder {
-			byRoot[root] = append(byRoot[root], f.in.path)
-		}
-	}
-	ignored := map[string]bool{}
-	for root, files := range byRoot {
-		some, err := gitrepo.IgnoredAmong(ctx, root, files)
-		if err != nil {
-			continue
-		}
-		for name := range some {
-			ignored[name] = some[name]
-		}
-	}
-	before := len(found)
-	found = slices.DeleteFunc(found, func(f foundFile) bool { return f.in.fromFolder && ignored[f.in.path] })
-	r.ignored = before - len(found)
-	return found
 }

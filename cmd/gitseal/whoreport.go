@@ -32,7 +32,7 @@ type readerJSON struct {
 // accessJSON is one file of a reader.
 type accessJSON struct {
 	File string `json:"file"`
-	// State is ok, stale or missing.
+	// State is current, stale or missing.
 	State string `json:"state"`
 	// Alone: no other reader is needed.
 	Alone bool `json:"alone"`
@@ -217,17 +217,18 @@ func (r *whoRun) showReader(c *census, text string) error {
 	if err != nil {
 		return err
 	}
+	meant := c.meant(keys)
 	var list []access
 	missing := 0
 	for _, f := range c.files {
-		a := access{file: f, state: stateOK}
-		if a.groups, a.alone = f.opens(keys); len(a.groups) == 0 {
-			if f.names(keys, stateMissing) {
+		a := access{file: f, state: stateCurrent}
+		if a.groups, a.alone = f.opens(meant); len(a.groups) == 0 {
+			if f.names(meant, stateMissing) {
 				missing++
 			}
 			continue
 		}
-		if f.names(keys, stateStale) {
+		if f.names(meant, stateStale) {
 			a.state = stateStale
 		}
 		list = append(list, a)
@@ -250,8 +251,9 @@ func (r *whoRun) readerAnswer(c *census, keys []keysources.Stanza, list []access
 	out := whoJSON{Unreadable: r.unreadable(), Opens: []accessJSON{}}
 	for _, key := range keys {
 		j := newReaderJSON(&whoReader{key: key})
+		meant := c.meant([]keysources.Stanza{key})
 		for _, known := range c.readers {
-			if j.Name == "" && meansReader(key, known.key) {
+			if j.Name == "" && meant[known] {
 				j.Name = known.name
 			}
 		}
@@ -263,11 +265,9 @@ func (r *whoRun) readerAnswer(c *census, keys []keysources.Stanza, list []access
 	return out
 }
 
-// names reports whether one of some keys is an entry of the file in a state.
-func (f *whoFile) names(keys []keysources.Stanza, state string) bool {
-	return slices.ContainsFunc(f.entries, func(e whoEntry) bool {
-		return e.state == state && slices.ContainsFunc(keys, func(k keysources.Stanza) bool { return meansReader(k, e.reader.key) })
-	})
+// names reports whether one of some readers is an entry of the file in a state.
+func (f *whoFile) names(some map[*whoReader]bool, state string) bool {
+	return slices.ContainsFunc(f.entries, func(e whoEntry) bool { return e.state == state && some[e.reader] })
 }
 
 func (r *whoRun) unreadable() []skippedFile { return append([]skippedFile{}, r.skipped...) }
