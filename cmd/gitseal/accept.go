@@ -22,8 +22,9 @@ readers, and bound to its file, its place and those readers. Nobody vouches for 
 whoever may write the file may propose, under any name. Look at what git says of the commit.
 
 On a terminal, each proposal is asked about; what it holds is shown only if you ask for it.
-Without a terminal, say which to accept: --yes, --id or --key. With --yes, proposals that would
-replace a map or list as a whole are left, and so are those that cannot be accepted.
+Without a terminal, say which to accept: --yes, --id or --key. With --yes, proposals are left that
+would replace a map or list as a whole, would stand plain, are two for one place, or cannot be
+accepted for another reason. A warning names each; the others are accepted, and the exit code is 3.
 
 Turning proposals down (--drop) needs no key. gitseal inspect lists them without one, too.
 
@@ -90,7 +91,11 @@ func newAcceptRun(c *cli.Context, s std, u *ui) (*acceptRun, error) {
 	}
 	if r.ask = newAsker(s); r.ask == nil || c.Bool("yes") || named {
 		if !c.Bool("list") && !c.Bool("yes") && !named {
-			return nil, usageError("there is nobody to ask which proposals to accept", "say so: --yes for all, --id ID or --key KEY.PATH for some; --list lists them")
+			what := "accept"
+			if c.Bool("drop") {
+				what = "turn down"
+			}
+			return nil, usageError("there is nobody to ask which proposals to "+what, "say so: --yes for all, --id ID or --key KEY.PATH for some; --list lists them")
 		}
 		r.ask = nil
 	}
@@ -128,7 +133,28 @@ func (r *acceptRun) run(ctx context.Context) error {
 			return &fileError{name: j.in.name, unsealing: true, err: err}
 		}
 	}
-	return r.report(jobs)
+	if err := r.report(jobs); err != nil {
+		return err
+	}
+	return missed(jobs)
+}
+
+// missed is the error that proposals which were to be accepted are left, nil if
+// there are none.
+func missed(jobs []*acceptJob) error {
+	n, name := 0, ""
+	for _, j := range jobs {
+		for _, o := range j.offers {
+			if o.missed {
+				n, name = n+1, j.in.name
+			}
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return &commandError{code: exitWrongState, text: counted(n, "proposal") + " left that could not be accepted so",
+		hint: "the warnings say why; gitseal accept --list " + name + " shows them"}
 }
 
 // read reads the proposals of a file: nil if it is not sealed, and was found in a
@@ -172,7 +198,7 @@ func (r *acceptRun) choose(ctx context.Context, jobs []*acceptJob) error {
 				return &fileError{name: j.in.name, err: err}
 			}
 		}
-		if err := j.checkConflicts(); err != nil {
+		if err := r.leaveConflicts(j); err != nil {
 			return &fileError{name: j.in.name, err: err}
 		}
 	}
@@ -217,27 +243,46 @@ func (r *acceptRun) chooseOne(ctx context.Context, j *acceptJob, o *offer) error
 	case o.err != nil && r.isNamed(o):
 		return fmt.Errorf("the proposal %s for %s: %w", o.proposal.ID(), o.proposal.Path, o.err)
 	case o.err != nil:
-		r.ui.warn(j.in.name + ": the proposal " + o.proposal.ID() + " for " + o.proposal.Path.String() + " is left: " + oneLine(o.err.Error()))
+		r.leave(j, o, o.err.Error(), explain(o.err).hints[0])
 	case o.replacesMany() && !r.isNamed(o):
-		r.ui.warn(j.in.name + ": the proposal " + o.proposal.ID() + " is left: it would replace " + describeNode(o.old) + " at " + o.proposal.Path.String() + "; --id " + o.proposal.ID() + " accepts it")
+		r.leave(j, o, "it would replace "+describeNode(o.old), "--id "+o.proposal.ID()+" accepts it")
 	default:
 		o.action = offerAccepted
 	}
 	return nil
 }
 
-// checkConflicts refuses to accept two values for one place.
-func (j *acceptJob) checkConflicts() error {
+// leave warns that a proposal which was to be accepted is left.
+func (r *acceptRun) leave(j *acceptJob, o *offer, why, hint string) {
+	o.action, o.missed = "", true
+	r.ui.warn(oneLine(j.in.name + ": the proposal " + o.proposal.ID() + " for " + o.proposal.Path.String() + " is left: " + why + "; " + hint))
+}
+
+// leaveConflicts leaves proposals for one place, or for places one in the other:
+// one of them would undo another. Of those that were named, that is an error.
+func (r *acceptRun) leaveConflicts(j *acceptJob) error {
+	others := map[*offer]*offer{}
 	for i, a := range j.offers {
 		for _, b := range j.offers[i+1:] {
-			if a.action == offerAccepted && b.action == offerAccepted && a.proposal.Path.Equal(b.proposal.Path) {
+			if a.action != offerAccepted || b.action != offerAccepted || !overlap(a.proposal.Path, b.proposal.Path) {
+				continue
+			}
+			if r.isNamed(a) && r.isNamed(b) {
 				return failure("there are two proposals for "+a.proposal.Path.String()+": "+a.proposal.ID()+" and "+b.proposal.ID(),
 					"accept one of them with --id, and turn the other down with --drop --id")
 			}
+			others[a], others[b] = b, a
+		}
+	}
+	for _, o := range j.offers {
+		if other := others[o]; other != nil {
+			r.leave(j, o, "there are two proposals for "+other.proposal.Path.String(), "accept one of them with --id, and turn the other down with --drop --id")
 		}
 	}
 	return nil
 }
+
+func overlap(a, b *formats.Path) bool { return isWithin(a, b) || isWithin(b, a) }
 
 // settle writes what was decided about a file.
 func (r *acceptRun) settle(ctx context.Context, j *acceptJob) error {
@@ -255,8 +300,9 @@ func (r *acceptRun) settle(ctx context.Context, j *acceptJob) error {
 		})
 	}
 	result, err := r.rewrite(ctx, j.in, func(o *cipher.Opened, opts *cipher.SealOptions) ([]byte, error) {
-		opts.Settled = append(slices.Clone(accepted), dropped...)
-		return r.foldIn(ctx, j, o)
+		plain, err := r.foldIn(ctx, j, o)
+		opts.Settled = append(j.ids(offerAccepted), dropped...)
+		return plain, err
 	})
 	if err != nil {
 		return err
@@ -270,7 +316,7 @@ func (r *acceptRun) settle(ctx context.Context, j *acceptJob) error {
 // settled meanwhile is left out.
 func (r *acceptRun) foldIn(ctx context.Context, j *acceptJob, o *cipher.Opened) ([]byte, error) {
 	accepted := j.ids(offerAccepted)
-	offers, err := r.offers(ctx, j.in, o)
+	offers, err := r.offers(ctx, j.in, o) // looked at again: the file may be another by now
 	if err != nil {
 		return nil, err
 	}
@@ -279,8 +325,13 @@ func (r *acceptRun) foldIn(ctx context.Context, j *acceptJob, o *cipher.Opened) 
 		if !slices.Contains(accepted, next.proposal.ID()) {
 			continue
 		}
-		if next.err != nil {
+		switch {
+		case next.err != nil && r.isNamed(next):
 			return nil, fmt.Errorf("the proposal %s for %s: %w", next.proposal.ID(), next.proposal.Path, next.err)
+		case next.err != nil:
+			at := slices.IndexFunc(j.offers, func(o *offer) bool { return o.proposal.ID() == next.proposal.ID() })
+			r.leave(j, j.offers[at], next.err.Error(), explain(next.err).hints[0])
+			continue
 		}
 		doc, err := j.in.format.Parse(plain)
 		if err != nil {
@@ -288,16 +339,6 @@ func (r *acceptRun) foldIn(ctx context.Context, j *acceptJob, o *cipher.Opened) 
 		}
 		if plain, err = applyChange(j.in, doc, formats.Change{Path: next.proposal.Path, Value: next.node}); err != nil {
 			return nil, err
-		}
-		if r.c.Bool("plain") {
-			continue
-		}
-		at, err := plainAt(j.in, plain, o.Metadata.Selector, next.proposal.Path)
-		if err != nil {
-			return nil, err
-		}
-		if at != nil {
-			return nil, failure("the file's selector leaves "+at.String()+" plain", "leave that proposal out, or accept it with --plain for everybody to read")
 		}
 	}
 	return plain, nil

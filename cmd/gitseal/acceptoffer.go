@@ -24,6 +24,8 @@ type offer struct {
 	old  *formats.Node
 	// action is what becomes of it, "" if it is left.
 	action string
+	// missed: it is left, though it was to be accepted.
+	missed bool
 }
 
 // What can become of a proposal.
@@ -54,6 +56,9 @@ func (r *acceptRun) offers(ctx context.Context, in input, opened *cipher.Opened)
 	err = forAll(ctx, len(list), atOnce, func(i int) error {
 		out[i] = &offer{proposal: list[i]}
 		out[i].open(ctx, in, doc, opened.Metadata, r.ids.openOptions())
+		if out[i].err == nil && !r.c.Bool("plain") {
+			out[i].err = out[i].checkPlace(in, doc, opened.Metadata.Selector)
+		}
 		return nil
 	})
 	return out, err
@@ -70,6 +75,19 @@ func (o *offer) open(ctx context.Context, in input, doc *formats.Document, m *ci
 		_, err = applyChange(in, doc, formats.Change{Path: o.proposal.Path, Value: o.node})
 	}
 	o.err = err
+}
+
+// checkPlace refuses a value that would stand plain in the sealed file.
+func (o *offer) checkPlace(in input, doc *formats.Document, selector cipher.Selector) error {
+	plain, err := applyChange(in, doc, formats.Change{Path: o.proposal.Path, Value: o.node})
+	if err != nil {
+		return err
+	}
+	at, err := plainAt(in, plain, selector, o.proposal.Path)
+	if err != nil || at == nil {
+		return err
+	}
+	return failure("the file's selector leaves "+at.String()+" plain", "leave that proposal out, or accept it with --plain for everybody to read")
 }
 
 // contentNode reads what proposalContent has written.

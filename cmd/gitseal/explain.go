@@ -72,6 +72,10 @@ func explain(err error) explanation {
 	if errors.As(err, &file) {
 		name, unsealing = file.name, file.unsealing
 	}
+	if value := (*valueError)(nil); errors.As(err, &value) {
+		e.code, e.hints = exitUsage, []string{value.hint}
+		return e
+	}
 	if errors.As(err, &own) {
 		e.code = own.code
 		e.hints = []string{cmp.Or(own.hint, "see gitseal --help")}

@@ -56,6 +56,9 @@ func (r *importRun) sources(book *ruleBook) ([]*importSource, error) {
 			r.skipped = append(r.skipped, f.name)
 			continue
 		}
+		if err := r.checkRemovable(s); err != nil {
+			return nil, &fileError{name: f.name, err: err}
+		}
 		out = append(out, s)
 	}
 	if len(out) == 0 {

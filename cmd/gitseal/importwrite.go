@@ -108,9 +108,9 @@ func (r *importRun) write(ctx context.Context, sources []*importSource, items []
 
 func (r *importRun) writeJob(it *importItem) (atomicfile.Job, error) {
 	w := atomicfile.Job{Target: it.job.in.path, Data: it.job.sealed.Bytes}
-	w.Perm, w.Verify = atomicfile.Umasked(0o666), it.job.sealed.Check
+	w.Perm, w.Verify, w.Root = atomicfile.Umasked(0o666), it.job.sealed.Check, repositoryOf(it.job.in.name)
 	if it.make == nil {
-		w.Expect, w.Root = atomicfile.Holding(it.job.in.data), repositoryOf(it.job.in.name)
+		w.Expect = atomicfile.Holding(it.job.in.data)
 		return w, nil
 	}
 	if !r.c.Bool("force") {
@@ -150,6 +150,18 @@ func (r *importRun) finish(ctx context.Context, s *importSource, items []*import
 		r.ui.warn(s.in.name + " is plaintext, lies in a git repository and is not ignored there: add it to .gitignore, or --remove it")
 	}
 	return nil
+}
+
+// checkRemovable refuses to remove what a link leads to: the link would stay, and
+// lead nowhere.
+func (r *importRun) checkRemovable(s *importSource) error {
+	if !r.c.Bool("remove") || s.from == fromSops || s.in.path == "" {
+		return nil
+	}
+	if info, err := os.Lstat(s.in.name); err != nil || info.Mode()&os.ModeSymlink == 0 {
+		return nil
+	}
+	return failure("a link, which leads to "+s.in.path, "--remove takes away files, not what a link leads to: name that file, or leave --remove out")
 }
 
 // remove takes a source away once all that was made of it is stored and verified.

@@ -28,7 +28,7 @@ as they are, and --raw takes everything as it is.
 A value keeps the kind of the one that it replaces, if the text can be one of that kind; new
 ones are strings, unless --type says otherwise. An index one beyond a list's end appends to
 it. Only that value's line and the file's metadata change. A file that does not exist is made,
-sealed as its rule says.
+sealed as its rule says, or for the readers that --age and the other flags name.
 
 ` + pathHelp + `
 
@@ -53,7 +53,7 @@ Examples:
 			&cli.BoolFlag{Name: "no-propose", Usage: "fail if you cannot open the file"},
 			&cli.StringFlag{Name: "by", Usage: "what to call yourself in a proposal (`NAME`), in place of git's user.name and user.email"},
 			jsonFlag(), quietFlag(),
-		}, keyFlags(), inputFlags()),
+		}, readerFlags("instead of the rule's readers: seal a new file for this", false), keyFlags(), inputFlags()),
 		Action: func(c *cli.Context) error {
 			u.quiet = c.Bool("quiet")
 			r, err := newSetRun(c, s, u)
@@ -74,7 +74,9 @@ type setRun struct {
 	typ   string
 	// publicTo is where the public part goes, nil if nowhere.
 	publicTo *formats.Path
-	result   setResult
+	// warned: it was said that sops rounds the value.
+	warned bool
+	result setResult
 }
 
 // setResult is the JSON form of what set did.
@@ -162,11 +164,14 @@ func (r *setRun) run(ctx context.Context) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		done, err := r.create(ctx)
 		if err != nil {
-			return &fileError{name: r.name, err: err}
+			return inSet(r.name, false, err)
 		}
 		if done {
 			return r.report()
 		}
+	}
+	if err := r.checkNoReaders(); err != nil {
+		return err
 	}
 	in, err := loadOne(r.c, r.std, r.name)
 	if err != nil {
@@ -174,9 +179,17 @@ func (r *setRun) run(ctx context.Context) error {
 	}
 	err = r.change(ctx, in)
 	if err != nil {
-		return &fileError{name: in.name, unsealing: true, err: err}
+		return inSet(in.name, true, err)
 	}
 	return r.report()
+}
+
+// inSet says which file an error is about, unless it is about the new value.
+func inSet(name string, unsealing bool, err error) error {
+	if errors.As(err, new(*valueError)) {
+		return err
+	}
+	return &fileError{name: name, unsealing: unsealing, err: err}
 }
 
 // change sets the value in a file that exists, or proposes it.
@@ -221,16 +234,19 @@ func (r *setRun) applyTo(ctx context.Context, in input, plain []byte, selector c
 	if err != nil {
 		return nil, err
 	}
+	if err := r.checkNames(in); err != nil {
+		return nil, err
+	}
 	path := in.pathIn(doc, r.path)
 	old, exists := oldNode(doc, path)
 	if exists && r.c.Bool("if-absent") {
 		return nil, nil
 	}
-	node, err := r.node(ctx, old)
+	node, err := r.node(ctx, in, old)
 	if err != nil {
 		return nil, err
 	}
-	if plain, err = applyChange(in, doc, formats.Change{Path: path, Value: node}); err != nil {
+	if plain, err = setNode(in, doc, path, node); err != nil {
 		return nil, err
 	}
 	if err := r.checkPlace(in, plain, selector, path); err != nil || r.publicTo == nil {
@@ -252,14 +268,26 @@ func oldNode(doc *formats.Document, path *formats.Path) (*formats.Node, bool) {
 }
 
 // node makes the new value.
-func (r *setRun) node(ctx context.Context, old *formats.Node) (formats.Node, error) {
+func (r *setRun) node(ctx context.Context, in input, old *formats.Node) (formats.Node, error) {
 	text, err := r.value.get(ctx)
 	if err != nil {
 		return formats.Node{}, err
 	}
 	node, err := nodeOf(text, r.typ, old)
+	var bad *valueError
+	if err == nil && in.formatName != "binary" && anyScalar(&node, isSealedText) {
+		err = &valueError{text: "it looks sealed already (" + markOfSealed + "…)", hint: "set takes what is to be sealed; gitseal get prints a sealed value as it was before"}
+	}
+	if errors.As(err, &bad) {
+		bad.path = r.path
+		return node, bad
+	}
 	if err != nil {
 		return node, fmt.Errorf("%s: %w", r.path, err)
+	}
+	if !r.warned && (in.formatName == "yaml" || in.formatName == "json") && anyScalar(&node, isRounded) {
+		r.warned = true
+		r.ui.warn(in.name + ": " + r.path.String() + ": an integer beyond 64 bits: the file keeps all its digits, but sops reads it rounded, as a float")
 	}
 	if r.value.generator != nil {
 		node = scalarNode(formats.String, text) // even if it looks like a number

@@ -77,6 +77,7 @@ func (s *session) end() int {
 	timer := time.AfterFunc(20*time.Second, func() { _ = s.cmd.Process.Kill() })
 	defer timer.Stop()
 	_ = s.cmd.Wait() // the exit code says it
+	<-s.done         // all that it showed has arrived
 	return s.cmd.ProcessState.ExitCode()
 }
 
@@ -135,7 +136,6 @@ func TestSetInterrupted(t *testing.T) {
 	if s.echoes() {
 		t.Error("what is typed is shown")
 	}
-	s.waitCooked()
 	s.answer("", "\x03")
 	if code := s.end(); code != 130 || !s.echoes() {
 		t.Errorf("exit code %d, echoes: %v, shown: %q", code, s.echoes(), s.text())
@@ -145,20 +145,28 @@ func TestSetInterrupted(t *testing.T) {
 	}
 }
 
-// waitCooked waits until the terminal turns ^C into a signal.
-func (s *session) waitCooked() {
-	s.t.Helper()
-	for range 1000 {
-		state, err := unix.IoctlGetTermios(int(s.tty.Fd()), unix.TCGETS)
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		if state.Lflag&unix.ISIG != 0 {
-			return
-		}
-		time.Sleep(time.Millisecond)
+// TestSetEndOfInput: ^D ends the input, as the line break does; keys that erase do.
+func TestSetEndOfInput(t *testing.T) {
+	w := newWorkbench(t, buildProgram(t), "unseal")
+	w.reset()
+	s := onOwnTerminal(w, w.bin, "set", w.target, "key0")
+	s.answer("new value (not shown): ", "\x04")
+	if code := s.end(); code != 1 || !s.echoes() || !strings.Contains(s.text(), "no value was typed") {
+		t.Errorf("exit code %d, echoes: %v, shown: %q", code, s.echoes(), s.text())
 	}
-	s.t.Fatal("the terminal stays raw")
+	if got, err := os.ReadFile(w.target); err != nil || string(got) != string(w.sealed) {
+		t.Errorf("the file was changed, %v", err)
+	}
+	long := strings.Repeat("canary-", 1000) // longer than the lines of terminals
+	s = onOwnTerminal(w, w.bin, "set", w.target, "key0")
+	s.answer("new value (not shown): ", "wrong\x15canary-äö\x7f"+long+"\x04")
+	s.answer("once more: ", "canary-ä"+long+"\r")
+	if code := s.end(); code != 0 || strings.Contains(s.text(), "canary") {
+		t.Errorf("exit code %d, shown: %q", code, s.text())
+	}
+	if c := w.call(w.bin, "get", w.target, "key0"); c.stdout != "canary-ä"+long {
+		t.Errorf("got %q, %s", c.stdout, c.stderr)
+	}
 }
 
 // TestAcceptAsksOnATerminal: about each proposal; values are shown only on demand.

@@ -55,6 +55,16 @@ func (r *setRun) create(ctx context.Context) (done bool, err error) {
 	return err == nil, err
 }
 
+// checkNoReaders refuses readers that are named for a file which is there already.
+func (r *setRun) checkNoReaders() error {
+	for _, f := range readerFlagList() {
+		if r.c.IsSet(f.name) {
+			return usageError("--"+f.name+" goes with a file that set makes, and "+r.name+" is there already", "gitseal keys add changes the readers of a file")
+		}
+	}
+	return nil
+}
+
 // newInput is the file that is not there yet.
 func (r *setRun) newInput() (input, error) {
 	path, err := filepath.Abs(r.name)
@@ -81,7 +91,7 @@ func (r *setRun) firstContent(ctx context.Context, in input, selector cipher.Sel
 		if !isWhole(in, r.path) {
 			return nil, failure("a binary file has no keys", "its path is . (a dot); for a file of another format give its --format")
 		}
-		node, err := r.node(ctx, nil)
+		node, err := r.node(ctx, in, nil)
 		return []byte(node.Scalar.Text), err
 	case "json":
 		plain, err := r.applyTo(ctx, in, []byte("{}\n"), selector)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -168,29 +167,6 @@ func (v *newValue) ask(ctx context.Context, in *os.File) (string, error) {
 		err = failure("the two values are not the same", "try again; --once asks only once")
 	}
 	return first, err
-}
-
-// askSecret reads a line from a terminal that does not show it, from before the
-// prompt appears. If ctx ends meanwhile, the terminal is as before, too.
-func askSecret(ctx context.Context, s std, in *os.File, prompt string) (text string, err error) {
-	fd := int(in.Fd())
-	before, err := term.MakeRaw(fd)
-	if err != nil {
-		return "", fmt.Errorf("asking for the value: %w", plainPathError(err))
-	}
-	defer func() {
-		err = errors.Join(err, term.Restore(fd, before))
-		fmt.Fprintln(s.err)
-	}()
-	fmt.Fprint(s.err, "gitseal: "+prompt)
-	text, err = awaitLine(ctx, func() (string, error) {
-		line, err := term.ReadPassword(fd)
-		return string(line), err
-	})
-	if errors.Is(err, io.EOF) {
-		return "", failure("no value was typed", "nothing was changed")
-	}
-	return text, plainPathError(err)
 }
 
 // awaitLine waits for a line, but not longer than ctx lasts.

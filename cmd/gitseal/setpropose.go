@@ -25,7 +25,7 @@ func (r *setRun) propose(ctx context.Context, in input) error {
 	m := report.Metadata
 	if m.Seal == nil {
 		return failure("the file has no place for proposals: only sops's own MAC protects it",
-			"somebody who can open it makes it one: gitseal unseal -i "+in.name+" && gitseal seal "+in.name)
+			"somebody who can open it makes it one: gitseal import "+in.name)
 	}
 	if err := r.checkReaders(in, m); err != nil {
 		return err
@@ -84,6 +84,9 @@ func (r *setRun) contents(ctx context.Context, in input, report *cipher.Report) 
 	if err != nil {
 		return nil, err
 	}
+	if err := r.checkNames(in); err != nil {
+		return nil, err
+	}
 	path := in.proposalPath(sealed, r.path)
 	old, exists := oldNode(sealed, in.pathIn(sealed, path))
 	if exists && r.c.Bool("if-absent") {
@@ -95,7 +98,7 @@ func (r *setRun) contents(ctx context.Context, in input, report *cipher.Report) 
 			*old = scalarNode(v.Kind, "") // what was sealed
 		}
 	}
-	node, err := r.node(ctx, old)
+	node, err := r.node(ctx, in, old)
 	if err != nil {
 		return nil, err
 	}

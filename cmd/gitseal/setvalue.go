@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -37,14 +38,63 @@ func nodeOf(text, typ string, old *formats.Node) (formats.Node, error) {
 		return likeOld(text, old)
 	}
 	n, ok := asType(text, typ)
-	if typ == typeJSON && !ok {
+	switch {
+	case typ == typeJSON && !ok:
 		_, err := formats.NodeFromJSON([]byte(text))
-		return n, err
-	}
-	if !ok {
-		return n, failure("the value is not of the type "+typ, typeHint(typ))
+		return n, &valueError{text: err.Error(), hint: jsonHint(err)}
+	case !ok:
+		return n, &valueError{text: "the value is not of the type " + typ, hint: typeHint(typ)}
+	case typ == typeInt && isRounded(&n):
+		return n, &valueError{text: "the int is beyond 64 bits: sops would read it rounded, as a float",
+			hint: "--type string keeps it as text; --type json keeps its digits in the file, and gitseal reads them all"}
 	}
 	return n, nil
+}
+
+// valueError is what is wrong with a new value: not the file's fault. The text
+// holds nothing of the value.
+type valueError struct {
+	path       *formats.Path
+	text, hint string
+}
+
+func (e *valueError) Error() string {
+	if e.path == nil {
+		return "the new value: " + e.text
+	}
+	return "the new value for " + e.path.String() + ": " + e.text
+}
+
+func jsonHint(err error) string {
+	switch {
+	case errors.Is(err, formats.ErrDuplicate):
+		return "which of the two counts depends on the reader; remove one of them from the JSON that is to be set"
+	case errors.Is(err, formats.ErrLimit):
+		return fmt.Sprintf("the limits: depth %d, %d MiB a value", formats.MaxDepth, formats.MaxValue>>20)
+	case errors.Is(err, formats.ErrNotSealable):
+		return "sops's format cannot hold this number; give it as a string"
+	}
+	return "--type json takes one JSON value, a string of it in double quotes; --type string takes text as it is"
+}
+
+// markOfSealed is what every value begins with that sops has sealed.
+const markOfSealed = "ENC[AES256_GCM,"
+
+// anyScalar reports whether one of the scalars of a value is as wanted.
+func anyScalar(n *formats.Node, wanted func(*formats.Node) bool) bool {
+	if n.Kind == formats.ScalarNode {
+		return wanted(n)
+	}
+	return slices.ContainsFunc(n.Items, func(item formats.Node) bool { return anyScalar(&item, wanted) })
+}
+
+func isSealedText(n *formats.Node) bool {
+	return n.Scalar.Kind == formats.String && strings.HasPrefix(n.Scalar.Text, markOfSealed)
+}
+
+// isRounded reports whether sops does not read a number with all its digits.
+func isRounded(n *formats.Node) bool {
+	return n.Scalar.Kind == formats.Int && n.Leaf().Kind != formats.Int
 }
 
 func typeHint(typ string) string {
