@@ -110,7 +110,21 @@ func valueText(in input, o *cipher.Opened, path *formats.Path, asJSON bool) ([]b
 		}
 		return append(text, '\n'), err
 	}
+	if exact := exactAt(doc, path); exact != "" {
+		return []byte(exact), nil
+	}
 	return []byte(scalarText(node)), nil
+}
+
+// exactAt returns the number at a path if its value lacks some of the digits that
+// stand in the file (12_345_678_901_234_567_890), and else "".
+func exactAt(doc *formats.Document, path *formats.Path) string {
+	for i := range doc.Leaves {
+		if l := &doc.Leaves[i]; l.Kind == formats.Float && l.Path.Equal(path) {
+			return exactNumber(newSpeller(doc).spelling(i), l.Text)
+		}
+	}
+	return ""
 }
 
 // scalarText returns a scalar as text: integers and floats with all their digits.
