@@ -29,12 +29,20 @@ const (
 
 // client holds one SDK client for each vault, and one credential for all.
 type client struct {
-	http *http.Client
+	http direct
 
 	mu         sync.Mutex // guards what follows
 	credential azcore.TokenCredential
 	vaults     map[string]*azkeys.Client
 }
+
+// direct makes requests without an http.Client, which would follow redirects. Vaults
+// never redirect; whoever does would get the token. (Even a client that is told not to
+// follow them rewinds the body that the SDK gave it, while it is still being sent.)
+type direct struct{ transport http.RoundTripper }
+
+// Do makes one request.
+func (d direct) Do(r *http.Request) (*http.Response, error) { return d.transport.RoundTrip(r) }
 
 func newClient(o Options) *client {
 	transport := o.Transport
@@ -43,11 +51,7 @@ func newClient(o Options) *client {
 		t.MaxIdleConnsPerHost = parallel
 		transport = t
 	}
-	c := &client{vaults: map[string]*azkeys.Client{}, http: &http.Client{
-		Transport: watched{transport},
-		// Vaults never redirect. Whoever does would get the token.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	c := &client{vaults: map[string]*azkeys.Client{}, http: direct{watched{transport}}}
 	if o.Credential != nil {
 		c.credential = newSignIn(o.Credential)
 	}
