@@ -60,6 +60,8 @@ func TestImportRuleCatches(t *testing.T) {
 		{"the controller sees the three", pkg{path: "k8s-controller", imports: []string{"cipher", "formats/yaml", "keysources/all", "k8s-controller/keyring"}}, nil},
 		{"the controller does not see commands", pkg{path: "k8s-controller/keyring", imports: []string{"cmd/internal/rules"}}, []string{"k8s-controller/keyring imports cmd/internal/rules"}},
 		{"commands see everything but test tools", pkg{path: "cmd/gitseal", imports: []string{"cmd/internal/rules", "cipher", "formats/formatstest"}}, []string{"cmd/gitseal imports formats/formatstest"}},
+		{"but for the one that joins sops and us", pkg{path: "cipher/exchangetest", imports: []string{"cipher", "cipher/sopstest", "formats/yaml", "keysources"}}, nil},
+		{"which no program sees", pkg{path: "cmd/gitseal", imports: []string{"cipher/exchangetest"}}, []string{"cmd/gitseal imports cipher/exchangetest"}},
 		{"the benchmark sees the test tool", pkg{path: "bench", imports: []string{"cipher/sopstest"}}, nil},
 		{"the benchmark does not see commands", pkg{path: "bench", imports: []string{"cmd/internal/rules"}}, []string{"bench imports cmd/internal/rules"}},
 		{"tests see more, but no commands", pkg{path: "cipher", tests: []string{"formats/all", "cipher/sopstest", "cmd/internal/rules"}}, []string{"cipher imports cmd/internal/rules in its tests"}},
@@ -108,7 +110,11 @@ func mayImport(p string) func(string) bool {
 	case "formats", "keysources":
 		return mayImportInFamily(p)
 	case "cipher":
-		if isTestTool(p) {
+		switch {
+		case p == "cipher/exchangetest":
+			// What key sources must pass is made of both sides.
+			return oneOf("cipher", "cipher/sopstest", "formats/yaml", "keysources")
+		case isTestTool(p):
 			return oneOf("keysources", toolCache)
 		}
 		return oneOf("formats", "keysources")

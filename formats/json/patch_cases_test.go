@@ -5,29 +5,9 @@ import (
 	"testing"
 
 	"github.com/gitseal/gitseal/formats"
+	"github.com/gitseal/gitseal/formats/formatstest"
 	"github.com/gitseal/gitseal/formats/json"
 )
-
-// patchText changes src at a path; value is JSON, or empty to remove.
-func patchText(t *testing.T, src, path, value string) (string, error) {
-	t.Helper()
-	p, err := formats.ParsePath(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := formats.Change{Path: p, Remove: value == ""}
-	if value != "" {
-		if c.Value, err = formats.NodeFromJSON([]byte(value)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	d, err := json.Format{}.Parse([]byte(src))
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := json.Format{}.Patch(d, c)
-	return string(out), err
-}
 
 func TestPatch(t *testing.T) {
 	const lines = "{\n  \"a\": \"b\",\n  \"c\": {\n    \"d\": 1\n  },\n  \"e\": []\n}\n"
@@ -52,7 +32,7 @@ func TestPatch(t *testing.T) {
 		{"removes an item", `{"a": [1, 2, 3]}`, "a[1]", "", `{"a": [1, 3]}`},
 		{"finds escaped keys", `{"\u0061\"": 1}`, `"a\""`, `2`, `{"\u0061\"": 2}`},
 	} {
-		got, err := patchText(t, tt.source, tt.path, tt.value)
+		got, err := formatstest.PatchText(t, json.Format{}, tt.source, tt.path, tt.value)
 		if err != nil || got != tt.want {
 			t.Errorf("%s: got %q, %v, want %q", tt.name, got, err, tt.want)
 		}
@@ -75,7 +55,7 @@ func TestPatchRefuses(t *testing.T) {
 		{"metadata that is none", `{"a": 1}`, "sops", `1`, formats.ErrNotSealable},
 		{"a sealed file", `{"a": 1, "sops": {"mac": "x"}}`, "a", `2`, formats.ErrMetadata},
 	} {
-		got, err := patchText(t, tt.source, tt.path, tt.value)
+		got, err := formatstest.PatchText(t, json.Format{}, tt.source, tt.path, tt.value)
 		var typed *formats.Error
 		if !errors.As(err, &typed) || !errors.Is(err, tt.want) {
 			t.Errorf("%s: got %q, %v, want %v", tt.name, got, err, tt.want)

@@ -5,29 +5,9 @@ import (
 	"testing"
 
 	"github.com/gitseal/gitseal/formats"
+	"github.com/gitseal/gitseal/formats/formatstest"
 	"github.com/gitseal/gitseal/formats/yaml"
 )
-
-// patchText changes src at a path; value is JSON, or empty to remove.
-func patchText(t *testing.T, src, path, value string) (string, error) {
-	t.Helper()
-	p, err := formats.ParsePath(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := formats.Change{Path: p, Remove: value == ""}
-	if value != "" {
-		if c.Value, err = formats.NodeFromJSON([]byte(value)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	d, err := yaml.Format{}.Parse([]byte(src))
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := yaml.Format{}.Patch(d, c)
-	return string(out), err
-}
 
 func TestPatchSets(t *testing.T) {
 	for _, tt := range []struct{ name, source, path, value, want string }{
@@ -72,7 +52,7 @@ func TestPatchSets(t *testing.T) {
 		{"the root", "# a\nb: c\nd: e # f\n", ".", `{"x":{"z":1}}`, "# a\nx:\n  z: 1\n"},
 		{"a tag goes when it does not fit", "a: !!str b # c\n", "a", `5`, "a: 5 # c\n"},
 	} {
-		got, err := patchText(t, tt.source, tt.path, tt.value)
+		got, err := formatstest.PatchText(t, yaml.Format{}, tt.source, tt.path, tt.value)
 		if err != nil || got != tt.want {
 			t.Errorf("%s: got %q, %v, want %q", tt.name, got, err, tt.want)
 		}
@@ -99,7 +79,7 @@ func TestPatchRemoves(t *testing.T) {
 		{"in flow, with its comment", "a: [\n  b, # c\n  # d\n  e\n]\n", "a[0]", "a: [\n  # d\n  e\n]\n"},
 		{"with CRLF", "a: b\r\nc: d\r\n", "a", "c: d\r\n"},
 	} {
-		got, err := patchText(t, tt.source, tt.path, "")
+		got, err := formatstest.PatchText(t, yaml.Format{}, tt.source, tt.path, "")
 		if err != nil || got != tt.want {
 			t.Errorf("%s: got %q, %v, want %q", tt.name, got, err, tt.want)
 		}
@@ -134,7 +114,7 @@ func TestPatchRefuses(t *testing.T) {
 		{"the key of the metadata", "a: b\n", "sops.x", `1`, formats.ErrPlace},
 		{"a sealed file", "a: b\nsops:\n  mac: x\n", "a", `1`, formats.ErrMetadata},
 	} {
-		got, err := patchText(t, tt.source, tt.path, tt.value)
+		got, err := formatstest.PatchText(t, yaml.Format{}, tt.source, tt.path, tt.value)
 		var typed *formats.Error
 		if !errors.As(err, &typed) || !errors.Is(err, tt.want) {
 			t.Errorf("%s: got %q, %v, want %v", tt.name, got, err, tt.want)
