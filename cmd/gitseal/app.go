@@ -76,8 +76,9 @@ func appDescription() string {
 Limits: plain files up to %d MiB (binary: 64 MiB), sealed ones up to %d MiB,
 nesting up to %d, up to %d values and comments, single values up to %d MiB.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 already sealed or not sealed,
-4 no identity opens the file, 5 the file was tampered with, 130 interrupted.`,
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 wrong state (not sealed, sealed
+already, not as its rule says, proposals left), 4 no identity opens the file,
+5 the file was tampered with, 130 interrupted.`,
 		formats.MaxSource>>20, formats.MaxSealed>>20, formats.MaxDepth, formats.MaxLeaves, formats.MaxValue>>20)
 }
 

@@ -64,22 +64,26 @@ func (r *rewriter) open(ctx context.Context, in input) (*cipher.Opened, plan, er
 	if err != nil {
 		return nil, p, err
 	}
-	if parts := r.drift(in, o.Metadata, p); len(parts) > 0 && !r.ignoreRule {
-		return nil, p, errUnlikeRule(parts)
+	parts, err := r.drift(in, o.Metadata, p)
+	if err == nil && len(parts) > 0 && !r.ignoreRule {
+		err = errUnlikeRule(parts)
+	}
+	if err != nil {
+		return nil, p, err
 	}
 	return o, p, nil
 }
 
 // drift says in what a file is not as its rule wants it.
-func (r *rewriter) drift(in input, m *cipher.Metadata, p plan) []string {
+func (r *rewriter) drift(in input, m *cipher.Metadata, p plan) ([]string, error) {
 	if !p.chosen {
-		return nil
+		return nil, nil
 	}
 	doc, err := in.format.Parse(in.data)
 	if err != nil {
-		return nil
+		return nil, err
 	}
-	return p.differences(m, doc)
+	return p.differences(m, doc), nil
 }
 
 // ruleOf returns the plan of the rule that applies to a file; it is not chosen if
@@ -153,7 +157,11 @@ func (r *rewriter) rewrite(ctx context.Context, in input, make change) (*rewrite
 			return result, err
 		}
 		// Those who wait for different times do not all come back at once.
-		time.Sleep(wait + rand.N(wait))
+		select {
+		case <-time.After(wait + rand.N(wait)):
+		case <-ctx.Done():
+			return result, ctx.Err()
+		}
 		wait = min(2*wait, maxPause)
 		if in.data, err = readFile(in.path); err != nil {
 			return result, err

@@ -71,10 +71,11 @@ func (r *setRun) checkReaders(in input, m *cipher.Metadata) error {
 		r.ui.warn(in.name + ": no rule says who its readers are; the proposal is sealed for those whom the file names, whoever wrote them there: " + readersText(m.Readers()))
 		return nil
 	}
-	if parts := r.drift(in, m, p); len(parts) > 0 {
-		return errUnlikeRule(parts)
+	parts, err := r.drift(in, m, p)
+	if err == nil && len(parts) > 0 {
+		err = errUnlikeRule(parts)
 	}
-	return nil
+	return err
 }
 
 // contents are the proposals to make, nil if there is a value already and that is

@@ -69,7 +69,7 @@ func newSources(c *cli.Context, s std, u *ui) (*sources, error) {
 	if k.local {
 		// A plugin runs for an identity only if one of the user's own files names it,
 		// whatever the sealed file says, so the keyring needs no guard.
-		k.identities = []keysources.Identity{k.ring, keysources.Once(own{k, false}), keysources.Once(own{k, true})}
+		k.identities = []keysources.Identity{keysources.Once(k.ring), keysources.Once(own{k, false}), keysources.Once(own{k, true})}
 	}
 	for _, url := range c.StringSlice("keyservice") {
 		src := k.service.Source("keyservice:" + url)
