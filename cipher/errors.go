@@ -28,6 +28,13 @@ var (
 	ErrIntegrity = errors.New("the file has no sops.seal entry")
 	// ErrContext: the file was sealed for another place.
 	ErrContext = errors.New("sealed for another context")
+	// ErrHalfMerged: the file was merged, or edited ([MarkEdited]), without its data
+	// key, so that nothing vouches for it as a whole until it is resealed.
+	ErrHalfMerged = errors.New("merged or edited without its key, and not resealed yet")
+	// ErrNotHalfMerged: the file was not merged without its key, or was resealed.
+	ErrNotHalfMerged = errors.New("neither merged nor edited without its key: there is nothing to reseal")
+	// ErrPartGone: a version that a half-merged file was made of is not at hand.
+	ErrPartGone = errors.New("a version that the file was merged from is not in this repository")
 	// ErrVerify: what was just sealed does not give the plain file back. The
 	// result must not be used; it is a defect of this program.
 	ErrVerify = errors.New("the sealed file would not give the plain file back")
@@ -58,6 +65,12 @@ const (
 	ReasonComments Reason = "comments"
 	// ReasonSpelling: the spelling entry was changed.
 	ReasonSpelling Reason = "spelling"
+	// ReasonMerge: a half-merged file holds something that merging its versions
+	// does not give.
+	ReasonMerge Reason = "merge"
+	// ReasonUnselected: a sealed value stands where the selector leaves values plain,
+	// in a file that nothing vouches for.
+	ReasonUnselected Reason = "unselected-value"
 )
 
 func (r Reason) text() string {
@@ -80,6 +93,10 @@ func (r Reason) text() string {
 		return "comments were changed, added or removed"
 	case ReasonSpelling:
 		return "the spelling entry was changed"
+	case ReasonMerge:
+		return "this is not what merging the file's versions gives: somebody changed it afterwards"
+	case ReasonUnselected:
+		return "a sealed value stands where the selector leaves values plain"
 	}
 	return string(r)
 }

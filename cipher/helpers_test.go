@@ -146,7 +146,7 @@ func outcome(err error) string {
 		err  error
 		name string
 	}{
-		{cipher.ErrNotSealed, "not-sealed"}, {cipher.ErrSelector, "selector"}, {cipher.ErrUnsupported, "unsupported"},
+		{cipher.ErrNotSealed, "not-sealed"}, {cipher.ErrHalfMerged, "half-merged"}, {cipher.ErrSelector, "selector"}, {cipher.ErrUnsupported, "unsupported"},
 		{cipher.ErrIntegrity, "no-seal"}, {cipher.ErrContext, "context"},
 		{formats.ErrSyntax, "syntax"}, {formats.ErrNotSealable, "not-sealable"}, {formats.ErrDuplicate, "duplicate"},
 		{formats.ErrLimit, "limit"}, {formats.ErrMetadata, "block"},

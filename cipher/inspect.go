@@ -50,10 +50,7 @@ func Inspect(f formats.Format, src []byte) (*Report, error) {
 		return nil, err
 	}
 	r := &Report{Metadata: m, Documents: max(1, doc.Documents)}
-	selected := m.Selector.Select(doc)
-	for i := range doc.Leaves {
-		l := &doc.Leaves[i]
-		info := inspectLeaf(l, selected[i])
+	for _, info := range InspectLeaves(m, doc) {
 		if info.Kind == formats.Comment {
 			r.Comments = append(r.Comments, info)
 			continue
@@ -61,6 +58,17 @@ func Inspect(f formats.Format, src []byte) (*Report, error) {
 		r.Values = append(r.Values, info)
 	}
 	return r, nil
+}
+
+// InspectLeaves describes the leaves of a sealed document, in their order, without
+// opening it.
+func InspectLeaves(m *Metadata, doc *formats.Document) []ValueInfo {
+	out := make([]ValueInfo, len(doc.Leaves))
+	selected := m.Selector.Select(doc)
+	for i := range doc.Leaves {
+		out[i] = inspectLeaf(&doc.Leaves[i], selected[i])
+	}
+	return out
 }
 
 func inspectLeaf(l *formats.Leaf, selected bool) ValueInfo {

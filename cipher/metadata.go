@@ -45,6 +45,8 @@ type SealEntry struct {
 
 	mac, comments, spelling string
 	proposals               []formats.Meta
+	// merged is set in half-merged files.
+	merged *MergeRecord
 }
 
 // MaxReaders is how many stanzas a file may have: each can mean a call to a service.
@@ -253,7 +255,8 @@ func (r *metadataReader) seal(tree *formats.Meta) *SealEntry {
 		comments: r.text(tree, "comments"),
 		spelling: r.text(tree, "spelling"),
 	}
-	if e.mac == "" {
+	e.merged = r.mergeRecord(tree.Get("merged"))
+	if e.mac == "" && e.merged == nil {
 		r.fail("seal.mac")
 	}
 	// Anybody may add to this list, so what is in it must not spoil the file.
@@ -313,8 +316,11 @@ func (e *SealEntry) build() formats.Meta {
 	}
 	if len(e.proposals) > 0 {
 		n.Items = append(n.Items, formats.Meta{Key: "proposals", Kind: formats.MetaList, Items: e.proposals})
-		sortByKey(n.Items)
 	}
+	if e.merged != nil {
+		n.Items = append(n.Items, e.merged.build())
+	}
+	sortByKey(n.Items)
 	n.Items = append(n.Items, formats.Meta{Key: "v", Kind: formats.MetaInt, Text: strconv.Itoa(e.Version)})
 	return n
 }

@@ -78,8 +78,14 @@ func (o *Opened) PlaintextBytes() []byte { return o.plain }
 // restores the plain one. Nothing is returned of a file that fails a check.
 //
 // Its error is or wraps a [formats.Error], [ErrNotSealed], [NoIdentityError],
-// [TamperedError], [ErrIntegrity], [ErrContext] or [ErrUnsupported].
+// [TamperedError], [ErrHalfMerged], [ErrIntegrity], [ErrContext] or [ErrUnsupported].
 func Open(ctx context.Context, f formats.Format, src []byte, opts OpenOptions) (*Opened, error) {
+	return openKnowing(ctx, f, src, opts, nil)
+}
+
+// openKnowing is Open for one of several versions of a file: of those that share
+// their data key only one has to be unwrapped.
+func openKnowing(ctx context.Context, f formats.Format, src []byte, opts OpenOptions, known []*Opened) (*Opened, error) {
 	doc, err := f.Parse(src)
 	if err == nil {
 		err = checkPaths(doc)
@@ -91,13 +97,16 @@ func Open(ctx context.Context, f formats.Format, src []byte, opts OpenOptions) (
 	if err != nil {
 		return nil, err
 	}
+	if m.Merged() != nil {
+		return nil, ErrHalfMerged
+	}
 	if m.Seal == nil && opts.RequireSeal {
 		return nil, ErrIntegrity
 	}
 	if opts.Context != "" && (m.Seal == nil || m.Seal.Context != opts.Context) {
 		return nil, ErrContext
 	}
-	key, warnings, err := unwrapKey(ctx, m, opts, m.opensMAC)
+	key, warnings, err := keyOf(ctx, m, opts, known)
 	if err != nil {
 		return nil, err
 	}
@@ -111,18 +120,20 @@ func Open(ctx context.Context, f formats.Format, src []byte, opts OpenOptions) (
 	return o, nil
 }
 
+// keyOf returns the data key of a file: that of a version whose wrapped keys it has
+// too, if it fits, or else what the identities unwrap.
+func keyOf(ctx context.Context, m *Metadata, opts OpenOptions, known []*Opened) (dataKey, []Warning, error) {
+	for _, o := range known {
+		if sharesStanza(m, o.Metadata) && m.opensMAC(o.key) {
+			return o.key, nil, nil
+		}
+	}
+	return unwrapKey(ctx, m, opts, m.opensMAC)
+}
+
 // open decrypts and verifies.
 func (o *Opened) open(doc *formats.Document, opts OpenOptions) error {
-	o.content = content{
-		doc: doc, onlySelected: o.Metadata.MACOnlyEncrypted,
-		scalars: make([]formats.Scalar, len(doc.Leaves)), selected: o.Metadata.Selector.Select(doc),
-	}
-	o.values = make([]string, len(doc.Leaves))
-	if o.Metadata.Seal == nil && len(doc.Aliases) > 0 {
-		// sops writes none, and its MAC would count the values twice.
-		return &TamperedError{Reason: ReasonPlainValue, Path: doc.Aliases[0].Path}
-	}
-	if err := o.openValues(); err != nil {
+	if err := o.decrypt(doc); err != nil {
 		return err
 	}
 	if err := o.verify(opts); err != nil {
@@ -137,6 +148,20 @@ func (o *Opened) open(doc *formats.Document, opts OpenOptions) error {
 		return &TamperedError{Reason: ReasonSpelling, Field: "seal.spelling"}
 	}
 	return nil
+}
+
+// decrypt opens the values, each of which is bound to its key; that is all.
+func (o *Opened) decrypt(doc *formats.Document) error {
+	o.content = content{
+		doc: doc, onlySelected: o.Metadata.MACOnlyEncrypted,
+		scalars: make([]formats.Scalar, len(doc.Leaves)), selected: o.Metadata.Selector.Select(doc),
+	}
+	o.values = make([]string, len(doc.Leaves))
+	if o.Metadata.Seal == nil && len(doc.Aliases) > 0 {
+		// sops writes none, and its MAC would count the values twice.
+		return &TamperedError{Reason: ReasonPlainValue, Path: doc.Aliases[0].Path}
+	}
+	return o.openValues()
 }
 
 func (o *Opened) warnOfUnprotected() {

@@ -74,11 +74,44 @@ func (s *sealing) wrapJoined(ctx context.Context, want keyGroups, kept []keysour
 			joined = append(joined, r)
 		}
 	}
+	kept, joined = s.takeStanzas(slices.Clone(kept), joined)
+	if len(joined) == 0 {
+		return [][]keysources.Stanza{kept}, nil
+	}
 	added, err := keyGroups{groups: [][]keysources.Recipient{joined}}.wrap(ctx, s.key, s.opts.Timeout)
 	if err != nil {
 		return nil, err
 	}
-	return [][]keysources.Stanza{append(slices.Clone(kept), added[0]...)}, nil
+	return [][]keysources.Stanza{append(kept, added[0]...)}, nil
+}
+
+// takeStanzas takes over what other versions have wrapped of the same data key, and
+// returns the readers for whom none has.
+func (s *sealing) takeStanzas(kept []keysources.Stanza, joined []keysources.Recipient) ([]keysources.Stanza, []keysources.Recipient) {
+	var rest []keysources.Recipient
+	for _, r := range joined {
+		stanza, ok := s.wrappedElsewhere(r)
+		if !ok {
+			rest = append(rest, r)
+			continue
+		}
+		kept = append(kept, stanza)
+	}
+	return kept, rest
+}
+
+func (s *sealing) wrappedElsewhere(r keysources.Recipient) (keysources.Stanza, bool) {
+	for _, o := range s.opts.Also {
+		// The shares of several groups belong to one split of the key each.
+		if o.key != s.key || len(o.Metadata.Groups) != 1 {
+			continue
+		}
+		group := o.Metadata.Groups[0]
+		if i := slices.IndexFunc(group, func(st keysources.Stanza) bool { return keysources.IsFor(r, st) }); i >= 0 {
+			return group[i], true
+		}
+	}
+	return keysources.Stanza{}, false
 }
 
 // samePrevious reports whether the previous sealed file is what sealing would
@@ -108,26 +141,35 @@ func sameStanzas(a, b [][]keysources.Stanza) bool {
 // values do not come to look equal, and in the order of the file: equal comments
 // of one container stand at the same place.
 func (s *sealing) reuse() {
-	p := s.opts.Previous
-	exact := map[string][]int{} // :: place and value → leaves of p
-	moved := map[string][]int{} // :: additional data and value → leaves of p
-	for i, v := range p.values {
-		if v != "" {
+	exact := map[string][]string{} // :: place and value → ciphertexts
+	moved := map[string][]string{} // :: additional data and value → ciphertexts
+	for _, p := range s.reusable() {
+		for i, v := range p.values {
+			if v == "" {
+				continue
+			}
 			path := p.content.doc.Leaves[i].Path
 			k := reuseKey(encodePath(path), p.content.scalars[i])
-			exact[k] = append(exact[k], i)
+			exact[k] = append(exact[k], v)
 			k = reuseKey(appendAAD(nil, path), p.content.scalars[i])
-			moved[k] = append(moved[k], i)
+			moved[k] = append(moved[k], v)
 		}
 	}
-	used := make([]bool, len(p.values))
+	used := map[string]bool{}
 	s.reuseFrom(exact, used, encodePath)
 	s.reuseFrom(moved, used, func(path *formats.Path) []byte { return appendAAD(nil, path) })
 }
 
+// reusable returns the versions that are sealed under the data key of this one, the
+// best first.
+func (s *sealing) reusable() []*Opened {
+	all := slices.Concat(s.opts.prefer, []*Opened{s.opts.Previous}, s.opts.Also)
+	return slices.DeleteFunc(all, func(o *Opened) bool { return o == nil || o.key != s.key })
+}
+
 // reuseFrom gives values that have no ciphertext yet one that stood for the same
 // value at the same place, as far as there are any.
-func (s *sealing) reuseFrom(old map[string][]int, used []bool, place func(*formats.Path) []byte) {
+func (s *sealing) reuseFrom(old map[string][]string, used map[string]bool, place func(*formats.Path) []byte) {
 	for i := range s.values {
 		if !s.seals(i) || s.values[i] != "" {
 			continue
@@ -135,11 +177,11 @@ func (s *sealing) reuseFrom(old map[string][]int, used []bool, place func(*forma
 		l := &s.content.doc.Leaves[i]
 		k := reuseKey(place(l.Path), l.Scalar)
 		for len(old[k]) > 0 && s.values[i] == "" {
-			j := old[k][0]
+			value := old[k][0]
 			old[k] = old[k][1:]
-			if !used[j] {
-				used[j] = true
-				s.take(i, s.opts.Previous.values[j])
+			if !used[value] {
+				used[value] = true
+				s.take(i, value)
 			}
 		}
 	}

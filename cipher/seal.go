@@ -43,12 +43,18 @@ type SealOptions struct {
 	// unless a reader or key group has gone or the threshold is another one, and values that have not changed keep their
 	// ciphertext.
 	Previous *Opened
+	// Also are further versions of the file. What is sealed under the same data key
+	// there may be used again as well, if Previous does not have it.
+	Also []*Opened
 	// Settled are the IDs of proposals of Previous that this version takes in or
 	// turns down. All others stay; they keep the readers and the data key from being
 	// changed ([ErrProposals]).
 	Settled []string
 	// Now is the time to note as that of the change; zero means the current time.
 	Now time.Time
+
+	// prefer are versions whose ciphertext goes first, guarded more for Exposed.
+	prefer, guarded []*Opened
 }
 
 // Sealed is the result of Seal. It prints redacted.
@@ -65,6 +71,9 @@ type Sealed struct {
 	Values, Reused, Empty, Plain int
 	// Comments counts the sealed comments.
 	Comments int
+	// Exposed are the places where a value or comment stands plain from now on that
+	// is sealed, under the same keys, in one of the versions that Seal was given.
+	Exposed []*formats.Path
 	// Selector is what decided.
 	Selector Selector
 
@@ -142,6 +151,7 @@ func Seal(ctx context.Context, f formats.Format, src []byte, opts SealOptions) (
 	if err := s.checkSelection(); err != nil {
 		return nil, err
 	}
+	s.result.Exposed = s.exposed()
 	return s.seal(ctx)
 }
 

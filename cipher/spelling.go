@@ -189,3 +189,10 @@ func (s *spelling) restoreEnds(plain []byte) []byte {
 	}
 	return plain
 }
+
+// add takes over the texts and aliases of another version: each belongs to one
+// ciphertext, so they do not get into each other's way.
+func (s *spelling) add(t *spelling) {
+	s.texts = append(s.texts, t.texts...)
+	s.aliases = append(s.aliases, t.aliases...)
+}

@@ -24,6 +24,7 @@ func listVectors(t *testing.T) []listedVector {
 	out = append(out, sopsVectors()...)
 	out = append(out, groupVectors(t)...)
 	out = append(out, tamperedVectors(t)...)
+	out = append(out, halfMergedVectors()...)
 	return append(out, refusedVectors(t)...)
 }
 

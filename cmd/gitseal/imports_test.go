@@ -55,6 +55,7 @@ func TestImportRuleCatches(t *testing.T) {
 		{"the lists see their siblings", pkg{path: "formats/all", imports: []string{"formats", "formats/yaml"}}, nil},
 		{"the lists see nothing else", pkg{path: "keysources/all", imports: []string{"formats/yaml", "keysources/age"}}, []string{"keysources/all imports formats/yaml"}},
 		{"cipher sees only the parents", pkg{path: "cipher", imports: []string{"formats", "keysources", "formats/yaml"}}, []string{"cipher imports formats/yaml"}},
+		{"and the merge of documents, which knows no format", pkg{path: "cipher", imports: []string{"formats", "formats/merge"}}, nil},
 		{"cipher does not see its test tool", pkg{path: "cipher", imports: []string{"cipher/sopstest"}}, []string{"cipher imports cipher/sopstest"}},
 		{"the test tool sees nearly nothing", pkg{path: "cipher/sopstest", imports: []string{"cipher", "keysources"}}, []string{"cipher/sopstest imports cipher"}},
 		{"the controller sees the three", pkg{path: "k8s-controller", imports: []string{"cipher", "formats/yaml", "keysources/all", "k8s-controller/keyring"}}, nil},
@@ -64,6 +65,7 @@ func TestImportRuleCatches(t *testing.T) {
 		{"which no program sees", pkg{path: "cmd/gitseal", imports: []string{"cipher/exchangetest"}}, []string{"cmd/gitseal imports cipher/exchangetest"}},
 		{"the benchmark sees the test tool", pkg{path: "bench", imports: []string{"cipher/sopstest"}}, nil},
 		{"the benchmark does not see commands", pkg{path: "bench", imports: []string{"cmd/internal/rules"}}, []string{"bench imports cmd/internal/rules"}},
+		{"beside the plugins stand tests, which run the program", pkg{path: "editors", imports: []string{"cipher"}, tests: []string{toolCache, "cmd/internal/rules"}}, []string{"editors imports cipher", "editors imports cmd/internal/rules in its tests"}},
 		{"tests see more, but no commands", pkg{path: "cipher", tests: []string{"formats/all", "cipher/sopstest", "cmd/internal/rules"}}, []string{"cipher imports cmd/internal/rules in its tests"}},
 		{"test tools share what builds programs", pkg{path: "cipher/sopstest", imports: []string{toolCache}}, nil},
 		{"those of key sources too", pkg{path: "keysources/vault/vaulttest", imports: []string{"keysources/vault", toolCache}, tests: []string{toolCache}}, nil},
@@ -117,13 +119,15 @@ func mayImport(p string) func(string) bool {
 		case isTestTool(p):
 			return oneOf("keysources", toolCache)
 		}
-		return oneOf("formats", "keysources")
+		return oneOf("formats", "formats/merge", "keysources")
 	case "k8s-controller":
 		return func(imp string) bool {
 			return slices.Contains([]string{"formats", "keysources", "cipher", "k8s-controller"}, top(imp))
 		}
 	case "cmd":
 		return func(string) bool { return true }
+	case "editors":
+		return oneOf() // no Go but tests of the plugins
 	case "bench":
 		return oneOf("cipher/sopstest", "keysources/awskms/awskmstest")
 	}
