@@ -22,6 +22,8 @@ const (
 	exitDone   = 0
 	exitFailed = 1
 	exitUsage  = 2
+	// exitRefused: plaintext is kept from whoever runs this (gitseal doors).
+	exitRefused = 6
 )
 
 const help = `gitseal-keyservice - wrap and unwrap data keys for gitseal and sops
@@ -38,7 +40,9 @@ serve lets others who may connect use your keys, without giving the keys to them
 
 A unix socket takes connections of your own user only; TCP needs mutual TLS.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage.
+It is a door of gitseal's, closed when an AI agent seems to run it: see gitseal doors.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 6 refused because the door is closed.
 `
 
 func main() {
@@ -91,10 +95,14 @@ type hinted struct {
 
 func (e *hinted) Unwrap() error { return e.error }
 
+// refused is that a door is closed.
+type refused struct{ hinted }
+
 // report prints an error and its hint, and returns the exit code.
 func report(w io.Writer, err error) int {
 	var usage *usageError
 	var h *hinted
+	var closed *refused
 	switch {
 	case err == nil || errors.Is(err, flag.ErrHelp):
 		return exitDone
@@ -104,6 +112,10 @@ func report(w io.Writer, err error) int {
 		return exitUsage
 	}
 	printLine(w, "error: "+err.Error())
+	if errors.As(err, &closed) {
+		printLine(w, "hint: "+closed.hint)
+		return exitRefused
+	}
 	if errors.As(err, &h) {
 		printLine(w, "hint: "+h.hint)
 	}

@@ -28,6 +28,9 @@ type serveOptions struct {
 // runServe serves sops's protocol until it is interrupted.
 func runServe(ctx context.Context, args []string, s std) error {
 	o, err := parseServe(args, s)
+	if err == nil {
+		err = openDoor(s)
+	}
 	if err != nil {
 		return err
 	}
