@@ -48,6 +48,9 @@ func Parse(path string, src []byte) (*Config, error) {
 	if len(src) > MaxSize {
 		return nil, &ConfigError{Path: path, Msg: "larger than 1 MiB"}
 	}
+	if line := conflictLine(src); line > 0 {
+		return nil, &ConfigError{Path: path, Line: line, Msg: "conflict markers: finish the merge of this file first"}
+	}
 	root, err := document(path, src)
 	if err != nil {
 		return nil, err
@@ -63,6 +66,22 @@ func Parse(path string, src []byte) (*Config, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// conflictLine returns the line of the first of git's conflict markers, 0 if there are
+// none.
+func conflictLine(src []byte) int {
+	first, n := 0, 0
+	for line := range bytes.Lines(src) {
+		n++
+		switch {
+		case first == 0 && bytes.HasPrefix(line, []byte("<<<<<<< ")):
+			first = n
+		case first > 0 && bytes.HasPrefix(line, []byte(">>>>>>> ")):
+			return first
+		}
+	}
+	return 0
 }
 
 // document returns the root of the one document of src, nil if there is none.
@@ -150,6 +169,8 @@ func (d *decoder) own(n *yaml.Node, c *Config) error {
 	return d.object(n, "gitseal", map[string]setter{
 		"formats": func(n *yaml.Node) error { return d.formats(n, c) },
 		"names":   func(n *yaml.Node) error { return d.names(n, c) },
+		"check":   func(n *yaml.Node) error { return d.checks(n, c) },
+		"doors":   func(n *yaml.Node) error { return d.closedDoors(n, c) },
 		"integrity": func(n *yaml.Node) error {
 			err := d.choice(n, &integrity, "gitseal.integrity", "optional", "required")
 			c.RequireMAC = integrity == "required"

@@ -272,6 +272,22 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+func TestConflictMarkersAreNamed(t *testing.T) {
+	for src, line := range map[string]int{
+		"creation_rules:\n<<<<<<< ours\n  - age: a\n=======\n  - age: b\n>>>>>>> theirs\n": 2,
+		"<<<<<<< ours\r\na: 1\r\n=======\r\n>>>>>>> theirs\r\n":                            1,
+	} {
+		_, err := rules.Parse("c", []byte(src))
+		var e *rules.ConfigError
+		if !errors.As(err, &e) || e.Line != line || !strings.Contains(e.Msg, "finish the merge of this file first") {
+			t.Errorf("%q: got %v", src, err)
+		}
+	}
+	if _, err := rules.Parse("c", []byte("# <<<<<<< ours\ncreation_rules: [{age: a}]\n# >>>>>>> theirs\n")); err != nil {
+		t.Errorf("in comments: got %v", err)
+	}
+}
+
 // Every configuration of the corpus that people have written must be readable.
 func TestCorpus(t *testing.T) {
 	corpus := os.Getenv("GITSEAL_CORPUS")

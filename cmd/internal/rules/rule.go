@@ -48,6 +48,8 @@ func (d *decoder) rule(n *yaml.Node, number int) (*Rule, error) {
 		"shamir_threshold":   d.number(&r.rule.Threshold, r.what+": shamir_threshold"),
 		"mac_only_encrypted": d.flag(&r.rule.MACOnlyEncrypted, r.what+": mac_only_encrypted"),
 		"key_groups":         r.keyGroups,
+		"rotate_after":       r.rotateAfter("rotate_after"),
+		"rotateAfter":        r.rotateAfter("rotateAfter"),
 	}
 	for _, key := range []string{"path_regex", "aws_profile"} {
 		known[key] = r.remember(key)

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gitseal/gitseal/cmd/internal/atomicfile"
 )
@@ -67,6 +68,10 @@ type Config struct {
 	NoReuse bool
 	// Names are what the readers are called (names), in the order of the file.
 	Names []Name
+	// Ignores are what gitseal check passes over (check.ignore).
+	Ignores []Ignore
+	// ClosedDoors are the plaintext doors that are closed for everybody (doors).
+	ClosedDoors []string
 
 	dir     string
 	formats []formatRule
@@ -89,6 +94,8 @@ type Rule struct {
 	Selector Selector
 	// MACOnlyEncrypted: the MAC covers the sealed values only.
 	MACOnlyEncrypted bool
+	// RotateAfter is how long a value may stay the same; 0 for as long as it likes.
+	RotateAfter time.Duration
 
 	path *regexp.Regexp
 }
@@ -129,17 +136,7 @@ func (c *Config) RuleFor(file string) (*Rule, error) {
 // reports of a file's path, or are given one in the configuration.
 func (c *Config) Matches(file string, structured func(file string) bool) bool {
 	name, err := c.name(file)
-	if err != nil || filepath.Base(name) == fileName {
-		return false
-	}
-	r := c.match(name)
-	switch {
-	case r == nil:
-		return false
-	case r.path == nil || r.path.MatchString(anyName):
-		return c.formatOf(name) != "" || structured(file)
-	}
-	return true
+	return err == nil && c.means(name, c.match(name), func() bool { return structured(file) })
 }
 
 // anyName is a path that only a pattern matches that would match anything.
