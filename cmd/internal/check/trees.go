@@ -1,0 +1,218 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/gitseal/gitseal/cmd/internal/gitrepo"
+	"github.com/gitseal/gitseal/cmd/internal/rules"
+	"github.com/gitseal/gitseal/cmd/internal/scan"
+)
+
+// errTooLarge: a file is larger than anything that is looked at.
+var errTooLarge = errors.New("too large")
+
+// configEntry is a configuration that was looked for.
+type configEntry struct {
+	config *rules.Config
+	name   string
+	err    error
+}
+
+// configCache remembers which configuration applies in a folder.
+type configCache struct {
+	explicit *rules.Config
+	find     func(folder string) configEntry
+
+	mu       sync.Mutex // guards byFolder
+	byFolder map[string]configEntry
+}
+
+func (c *configCache) config(file string) (*rules.Config, string, error) {
+	if c.explicit != nil {
+		return c.explicit, c.explicit.Path, nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	folder := filepath.Dir(file)
+	e, ok := c.byFolder[folder]
+	if !ok {
+		e = c.find(folder)
+		c.byFolder[folder] = e
+	}
+	return e.config, e.name, e.err
+}
+
+// workTree is the files on the disk.
+type workTree struct{ configCache }
+
+func newWorkTree(explicit *rules.Config) *workTree {
+	t := &workTree{configCache{explicit: explicit, byFolder: map[string]configEntry{}}}
+	loaded := map[string]configEntry{}
+	t.find = func(folder string) configEntry {
+		file, err := rules.Find(filepath.Join(folder, "x"))
+		if errors.Is(err, rules.ErrNotFound) {
+			return configEntry{}
+		}
+		name := shown(file)
+		if e := (*rules.ConfigError)(nil); errors.As(err, &e) {
+			return configEntry{name: shown(e.Path), err: err}
+		}
+		if err != nil {
+			return configEntry{name: shown(filepath.Join(folder, ConfigName)), err: err}
+		}
+		if e, ok := loaded[file]; ok {
+			return e
+		}
+		c, err := rules.Load(file)
+		loaded[file] = configEntry{c, name, err}
+		return loaded[file]
+	}
+	return t
+}
+
+func (t *workTree) read(f *target) ([]byte, error) { return t.beside(f.path) }
+
+func (t *workTree) beside(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > maxBlob {
+		return largeHead(f)
+	}
+	data := make([]byte, info.Size())
+	n, err := io.ReadFull(f, data)
+	if err == io.ErrUnexpectedEOF || err == io.EOF {
+		err = nil
+	}
+	return data[:n], err
+}
+
+// largeHead stands for a file that is too large to be read: what is no text would not be
+// looked through anyway.
+func largeHead(f *os.File) ([]byte, error) {
+	head := make([]byte, 8<<10)
+	n, err := io.ReadFull(f, head)
+	if _, wide := scan.FromUTF16(head[:n]); err != nil || scan.IsText(head[:n]) || wide {
+		return nil, errTooLarge
+	}
+	return head[:n], nil
+}
+
+// gitTree is the files of a commit, or of the index if it has no name.
+type gitTree struct {
+	configCache
+	repo         *gitrepo.Repo
+	root, commit string
+	// targets counts the files of the tree that are to be checked. If they are many, all
+	// names are listed: git looks for each name anew.
+	targets int
+	names   func() map[string]bool
+}
+
+// manyTargets is from where on listing a tree costs less than looking names up.
+const manyTargets = 20
+
+func newGitTree(ctx context.Context, repo *gitrepo.Repo, root, commit string, explicit *rules.Config) *gitTree {
+	t := &gitTree{repo: repo, root: root, commit: commit}
+	t.configCache = configCache{explicit: explicit, byFolder: map[string]configEntry{}, find: t.findConfig}
+	t.names = sync.OnceValue(func() map[string]bool {
+		list := func() ([]gitrepo.Side, error) { return gitrepo.InTree(ctx, root, commit) }
+		if commit == "" {
+			list = func() ([]gitrepo.Side, error) { return gitrepo.Indexed(ctx, root) }
+		}
+		sides, err := list()
+		if err != nil {
+			return nil // each name is looked up
+		}
+		names := map[string]bool{}
+		for _, side := range sides {
+			names[side.Path] = true
+		}
+		return names
+	})
+	return t
+}
+
+func (t *gitTree) read(f *target) ([]byte, error) {
+	if f.id == "" {
+		return t.beside(f.path)
+	}
+	return found(t.repo.Object(f.id))
+}
+
+func (t *gitTree) beside(file string) ([]byte, error) {
+	name := t.rel(file)
+	if t.targets > manyTargets {
+		if names := t.names(); names != nil && !names[name] {
+			return nil, errNotThere
+		}
+	}
+	return t.readRel(name)
+}
+
+// findConfig returns the configuration that the tree itself has for a folder: the
+// nearest, up to the top of the repository. It is as trusted as the files beside it.
+func (t *gitTree) findConfig(folder string) configEntry {
+	for dir := t.rel(folder); ; dir = path.Dir(dir) {
+		for _, base := range []string{ConfigName, ".sops.yml"} {
+			name := path.Join(dir, base)
+			src, err := t.readRel(name)
+			if errors.Is(err, errNotThere) {
+				continue
+			}
+			at := filepath.Join(t.root, filepath.FromSlash(name))
+			switch {
+			case err != nil:
+				return configEntry{name: shown(at), err: fmt.Errorf("reading %s from git: %w", name, err)}
+			case base != ConfigName:
+				return configEntry{name: shown(at), err: &rules.ConfigError{Path: at, Msg: "a configuration file must be called " + ConfigName}}
+			}
+			c, err := rules.Parse(at, src)
+			return configEntry{c, shown(at), err}
+		}
+		if dir == "." {
+			return configEntry{}
+		}
+	}
+}
+
+// rel returns a path as git has it.
+func (t *gitTree) rel(file string) string {
+	rel, err := filepath.Rel(t.root, file)
+	if err != nil {
+		return strings.TrimPrefix(file, t.root)
+	}
+	return filepath.ToSlash(rel)
+}
+
+func (t *gitTree) readRel(name string) ([]byte, error) {
+	if t.commit == "" {
+		return found(t.repo.Read(filepath.Join(t.root, filepath.FromSlash(name)), gitrepo.Index))
+	}
+	return found(t.repo.InCommit(t.commit, name))
+}
+
+// found gives errors of git the names that they have on the disk.
+func found(data []byte, err error) ([]byte, error) {
+	switch {
+	case errors.Is(err, gitrepo.ErrNone):
+		return nil, errNotThere
+	case errors.Is(err, gitrepo.ErrTooLarge):
+		return nil, errTooLarge
+	}
+	return data, err
+}
