@@ -1,0 +1,4 @@
+package editor
+
+// PlainSwapIn is PlainSwap for a given system.
+var PlainSwapIn = plainSwapIn
