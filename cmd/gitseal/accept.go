@@ -39,7 +39,7 @@ Examples:
 			&cli.StringSliceFlag{Name: "id", Usage: "accept (or drop) the proposal with this `ID`"},
 			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "accept (or drop) all, or those that --key and --id choose, without asking"},
 			&cli.BoolFlag{Name: "drop", Usage: "turn the proposals down instead"},
-			&cli.BoolFlag{Name: "plain", Usage: "accept values that the file's selector leaves plain"},
+			&cli.BoolFlag{Name: "plain", Usage: "accept also values that the file's selector leaves plain"},
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "say what would be done, and write nothing"},
 			jsonFlag(), quietFlag(),
 		}, keyFlags(), inputFlags()),
@@ -107,6 +107,12 @@ func newAcceptRun(c *cli.Context, s std, u *ui) (*acceptRun, error) {
 
 func (r *acceptRun) run(ctx context.Context) error {
 	in, err := readInputs(r.c, r.std)
+	if err == nil && r.c.Bool("reveal") {
+		err = r.openDoor(in...)
+	}
+	if err == nil {
+		err = r.openPlain(in...)
+	}
 	if err != nil {
 		return err
 	}
@@ -137,6 +143,14 @@ func (r *acceptRun) run(ctx context.Context) error {
 		return err
 	}
 	return missed(jobs)
+}
+
+// openDoor makes sure that values may be shown.
+func (r *acceptRun) openDoor(in ...input) error {
+	if err := openToCaller(r.std, doorAccept); err != nil {
+		return err
+	}
+	return openByRule(r.book, doorAccept, in...)
 }
 
 // missed is the error that proposals which were to be accepted are left, nil if

@@ -74,6 +74,10 @@ func (r *acceptRun) chooseAsking(ctx context.Context, j *acceptJob, o *offer) er
 		case "d":
 			o.action = offerDropped
 		case "r":
+			if err := r.openDoor(j.in); err != nil {
+				fmt.Fprintln(r.ask.out, "gitseal:   "+oneLine(err.Error()))
+				continue
+			}
 			fmt.Fprintln(r.ask.out, "gitseal:   "+o.revealed())
 			continue
 		case quit, leave:

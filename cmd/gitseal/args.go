@@ -26,8 +26,8 @@ func flagsFirst(app *cli.App, args []string) ([]string, error) {
 	for i := at + 1; i < len(args); i++ {
 		a := args[i]
 		if a == "--" {
-			if cmd.Name == "exec" {
-				i-- // it separates the files from the command
+			if cmd.Name == "exec" || cmd.Name == "diff" {
+				i-- // it separates the files from the command, or from revisions
 			}
 			rest = append(rest, args[i+1:]...)
 			break

@@ -175,7 +175,7 @@ func (h *house) do(c errand) reply {
 }
 
 func (h *house) environ(who string) []string {
-	env := []string{"HOME=" + h.home, "XDG_CONFIG_HOME=" + filepath.Join(h.home, ".config"), "PATH=" + os.Getenv("PATH"), "GIT_CONFIG_NOSYSTEM=1"}
+	env := []string{"HOME=" + h.home, "XDG_CONFIG_HOME=" + filepath.Join(h.home, ".config"), "PATH=" + os.Getenv("PATH"), "GITSEAL_DOORS=open", "GIT_CONFIG_NOSYSTEM=1"}
 	if who != "" {
 		env = append(env, "SOPS_AGE_KEY_FILE="+h.keyFile(who))
 	}

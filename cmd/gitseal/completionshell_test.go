@@ -141,7 +141,7 @@ func completionFolder(t *testing.T) (dir, recipient string, env []string) {
 		t.Fatal(err)
 	}
 	recipient = id.Recipient().String()
-	env = []string{"HOME=" + dir, "SOPS_AGE_KEY=" + id.SecretText(), "PATH=" + filepath.Dir(bin) + ":" + os.Getenv("PATH")}
+	env = []string{"HOME=" + dir, "SOPS_AGE_KEY=" + id.SecretText(), "PATH=" + filepath.Dir(bin) + ":" + os.Getenv("PATH"), "GITSEAL_DOORS=open"}
 	const plain = "db:\n  host: canary-host\n  password: canary-password\nodd:\n  tls.crt: canary-crt\nlist:\n  - canary-item\n  - name: canary-name\n"
 	for name, content := range map[string]string{
 		"sealed.yaml": plain, "with space.yaml": plain, "sub/deep.yaml": plain, "star*.yaml": plain,

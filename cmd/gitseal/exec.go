@@ -97,6 +97,9 @@ type execRun struct {
 }
 
 func (r *execRun) run(ctx context.Context) error {
+	if err := openToCaller(r.std, doorExec); err != nil {
+		return err
+	}
 	launch.Harden()
 	defer r.close()
 	process, err := r.start(ctx)
@@ -207,6 +210,9 @@ func (r *execRun) open(ctx context.Context, files []string) ([]*unsealJob, error
 		return nil, err
 	}
 	in, err := readInputs(c, r.std)
+	if err == nil {
+		err = openByRule(u.book, doorExec, in...)
+	}
 	if err != nil {
 		return nil, err
 	}

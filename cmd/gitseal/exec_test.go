@@ -109,7 +109,7 @@ func (b *execBench) interruptedBefore(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := b.exec(nil, ": >ran")
-	cmd.Env = []string{"HOME=" + b.dir, "PATH=" + os.Getenv("PATH"), "SOPS_AGE_KEY_CMD=" + slow}
+	cmd.Env = []string{"HOME=" + b.dir, "PATH=" + os.Getenv("PATH"), "GITSEAL_DOORS=open", "SOPS_AGE_KEY_CMD=" + slow}
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	if err := cmd.Start(); err != nil {

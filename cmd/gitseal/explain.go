@@ -24,6 +24,7 @@ const (
 	exitWrongState  = 3
 	exitNoIdentity  = 4
 	exitTampered    = 5
+	exitRefused     = 6
 	exitInterrupted = 130
 )
 
@@ -70,7 +71,7 @@ func explain(err error) explanation {
 	var file *fileError
 	name, unsealing := "FILE", false
 	if errors.As(err, &file) {
-		name, unsealing = file.name, file.unsealing
+		name, unsealing = hintName(file.name), file.unsealing
 	}
 	if value := (*valueError)(nil); errors.As(err, &value) {
 		e.code, e.hints = exitUsage, []string{value.hint}
@@ -99,6 +100,16 @@ func explainState(err error, name string, _ bool) (int, string) {
 	switch {
 	case errors.Is(err, cipher.ErrNotSealed):
 		return exitWrongState, "the file has no sops metadata; gitseal seal " + name + " would seal it"
+	case errors.Is(err, cipher.ErrHalfMerged):
+		return exitWrongState, "gitseal reseal " + name + " verifies it, and seals it again"
+	case errors.Is(err, cipher.ErrNotHalfMerged):
+		return exitWrongState, "it needs no resealing"
+	case errors.Is(err, cipher.ErrPartGone):
+		return exitWrongState, "reseal it where it was merged, or merge again; gitseal reseal --trust " + name + " seals what stands there, which nothing vouches for"
+	case errors.Is(err, cipher.ErrMergeDepth):
+		return exitWrongState, "reseal it at an earlier commit and merge or rebase from there, a part at a time; or gitseal reseal --trust " + name + " seals what stands there, which nothing vouches for"
+	case errors.As(err, new(*cipher.UnmergeableError)):
+		return exitWrongState, "take one side as a whole: git checkout --ours (or --theirs) -- " + name + " while git is merging, git checkout COMMIT -- " + name + " later"
 	case errors.Is(err, cipher.ErrAlreadySealed):
 		return exitWrongState, "gitseal inspect " + name + " shows what is in it"
 	case errors.As(err, &none):

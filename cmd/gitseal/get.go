@@ -45,11 +45,21 @@ const pathHelp = `A key path is db.hosts[0].name, or sops's ["db"]["hosts"][0]["
 quotes: data."tls.crt". "2: a.b" is in the second document of the file. . is the root.`
 
 func runGet(c *cli.Context, s std, u *ui) error {
+	if err := openToCaller(s, doorGet); err != nil {
+		return err
+	}
 	name, path, err := fileAndPath(c)
 	if err != nil {
 		return err
 	}
 	in, err := loadOne(c, s, name)
+	if err != nil {
+		return err
+	}
+	book, err := newRuleBook(c.String("config"))
+	if err == nil {
+		err = openByRule(book, doorGet, in)
+	}
 	if err != nil {
 		return err
 	}

@@ -56,7 +56,7 @@ func TestImportFromKubesealToSops(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	env := []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH"), "SOPS_AGE_KEY_FILE=" + filepath.Join(dir, "key.txt"), "SOPS_DISABLE_VERSION_CHECK=1"}
+	env := []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH"), "GITSEAL_DOORS=open", "SOPS_AGE_KEY_FILE=" + filepath.Join(dir, "key.txt"), "SOPS_DISABLE_VERSION_CHECK=1"}
 	runIn(t, dir, env, bin, "import", "--sealing-key", "backup.yaml", "sealed0.json", "sealed1.json", "sealed2.json")
 	for name, data := range want {
 		var s struct{ Data map[string]string }

@@ -28,12 +28,17 @@ func initCommand(s std, u *ui) *cli.Command {
 		Description: `Writes .sops.yaml at the root of the repository (or in FOLDER) and says what is in it.
 An existing .sops.yaml and existing identities are left alone.
 
+With --agents, nothing of that is done, but AGENTS.md tells AI coding agents how to work on
+sealed files without seeing values. What else is in the file stays.
+
 Examples:
    gitseal init
+   gitseal init --agents
    gitseal init --age age1alice… --age age1bob…
    gitseal init --kms arn:aws:kms:… --age age1offline…`,
 		Flags: slices.Concat(readerFlags("instead of your own identities: seal for this", false), []cli.Flag{
 			&cli.BoolFlag{Name: "post-quantum", Usage: "if an identity has to be made, make it a hybrid post-quantum one"},
+			&cli.BoolFlag{Name: "agents", Usage: "write instructions for AI coding agents into AGENTS.md, or bring them up to date"},
 			quietFlag(),
 		}, keyFlags()),
 		Action: func(c *cli.Context) error {
@@ -55,6 +60,9 @@ func runInit(c *cli.Context, s std, u *ui) error {
 	}
 	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
 		return failure(folder+" is not a folder", "make it first, or leave it out")
+	}
+	if c.Bool("agents") {
+		return initAgents(u, folder)
 	}
 	name := filepath.Join(folder, configName)
 	if _, err := os.Lstat(name); err == nil {

@@ -42,6 +42,8 @@ type input struct {
 	name, path, rulePath string
 	// fromFolder: the file was not named itself but found in a folder.
 	fromFolder bool
+	// undecided: conflict markers are no reason to refuse the file.
+	undecided  bool
 	data       []byte
 	format     formats.Format
 	formatName string
@@ -83,6 +85,16 @@ func inConflict(data []byte) bool {
 		return bytes.HasPrefix(data, []byte(mark)) || bytes.Contains(data, []byte("\n"+mark))
 	}
 	return has("<<<<<<< ") && has("=======\n") && has(">>>>>>> ")
+}
+
+// errInConflict says how to go on with a file in conflict.
+func errInConflict(name string, sealed bool) error {
+	name = hintName(name)
+	hint := "settle them, or gitseal resolve " + name + " lists them key by key"
+	if sealed {
+		hint = "gitseal resolve " + name + " lists them key by key, and settles them"
+	}
+	return &commandError{code: exitWrongState, text: "the file holds the marks of a merge conflict (<<<<<<<)", hint: hint}
 }
 
 func collect(c *cli.Context, s std, book *ruleBook) ([]input, error) {
@@ -160,9 +172,9 @@ func (in *input) load(c *cli.Context, s std, book *ruleBook) error {
 	if err := in.settleFormat(c.String("format"), book); err != nil {
 		return err
 	}
-	if in.formatName != "binary" && inConflict(in.data) {
-		return failure("the file holds the marks of a merge conflict (<<<<<<<)",
-			"take one side (git checkout --ours or --theirs), unseal it, make the other side's change again, seal it")
+	sealed := bytes.Contains(in.data, []byte(markOfSealed))
+	if !in.undecided && (in.formatName != "binary" || sealed) && inConflict(in.data) {
+		return errInConflict(in.name, sealed)
 	}
 	return nil
 }

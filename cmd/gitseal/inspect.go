@@ -33,17 +33,19 @@ Example:
 
 // inspection is the JSON form of what inspect shows of one file.
 type inspection struct {
-	File         string        `json:"file"`
-	Format       string        `json:"format"`
-	Readers      []string      `json:"readers"`
-	Groups       [][]string    `json:"readers_by_group"`
-	KeyGroups    int           `json:"key_groups"`
-	Threshold    int           `json:"threshold,omitempty"`
-	Selector     string        `json:"selector"`
-	Pattern      string        `json:"pattern"`
-	MACOnly      bool          `json:"mac_only_encrypted"`
-	Seal         bool          `json:"seal"`
-	Context      string        `json:"context,omitempty"`
+	File      string     `json:"file"`
+	Format    string     `json:"format"`
+	Readers   []string   `json:"readers"`
+	Groups    [][]string `json:"readers_by_group"`
+	KeyGroups int        `json:"key_groups"`
+	Threshold int        `json:"threshold,omitempty"`
+	Selector  string     `json:"selector"`
+	Pattern   string     `json:"pattern"`
+	MACOnly   bool       `json:"mac_only_encrypted"`
+	Seal      bool       `json:"seal"`
+	Context   string     `json:"context,omitempty"`
+	// HalfMerged: the file was merged or edited without its key, and waits for gitseal reseal.
+	HalfMerged   bool          `json:"half_merged,omitempty"`
 	LastModified time.Time     `json:"last_modified"`
 	Version      string        `json:"sops_version"`
 	Documents    int           `json:"documents"`
@@ -111,6 +113,7 @@ func newInspection(f input, r *cipher.Report) inspection {
 		Seal: m.Seal != nil, LastModified: m.LastModified, Version: m.Version, Documents: r.Documents,
 		Values: []valueStatus{}, Groups: [][]string{},
 	}
+	out.HalfMerged = m.Merged() != nil
 	if m.Seal != nil {
 		out.Context = m.Seal.Context
 	}
@@ -176,6 +179,8 @@ func printInspection(u *ui, r inspection) {
 
 func guarantees(r inspection) string {
 	switch {
+	case r.HalfMerged:
+		return "single values only: it was merged or edited without its key, and waits for gitseal reseal"
 	case !r.Seal:
 		return "sops's MAC only: values, not keys, structure, kinds, comments or readers (no sops.seal entry)"
 	case r.MACOnly:

@@ -131,7 +131,7 @@ func TestKeysLoadIdentitiesOnce(t *testing.T) {
 	if err := os.WriteFile(script, []byte("#!/bin/sh\necho x >> "+log+"\ncat "+filepath.Join(filepath.Dir(w.dir), "key")+"\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	w.env = []string{"HOME=" + t.TempDir(), "SOPS_AGE_KEY_CMD=" + script, "PATH=" + os.Getenv("PATH")}
+	w.env = []string{"HOME=" + t.TempDir(), "SOPS_AGE_KEY_CMD=" + script, "PATH=" + os.Getenv("PATH"), "GITSEAL_DOORS=open"}
 	for i, args := range [][]string{
 		{"keys", "sync"}, {"keys", "add", "--age", id.Recipient().String()}, {"keys", "remove", "--age", id.Recipient().String()}, {"rotate"},
 	} {

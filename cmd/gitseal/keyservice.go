@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -27,6 +28,11 @@ Examples:
    gitseal keyservice --listen tcp://0.0.0.0:5443 --tls-cert s.crt --tls-key s.key --client-ca ca.crt`,
 		SkipFlagParsing: true,
 		Action: func(c *cli.Context) error {
+			if help := []string{"--help", "-h"}; !slices.ContainsFunc(c.Args().Slice(), func(a string) bool { return slices.Contains(help, a) }) {
+				if err := openHere(s, doorKeyservice); err != nil {
+					return err
+				}
+			}
 			program, err := remote.Find(s.getenv)
 			if err != nil {
 				return err

@@ -134,6 +134,7 @@ func (k *keysRun) report(ctx context.Context) error {
 		k.ui.note(fmt.Sprintf("%d files: %d %s, %d unchanged, %d not sealed", n, changed, k.action(true), len(k.changes)-changed, len(k.skipped)))
 	}
 	k.tellSeen()
+	k.tellOldKey()
 	k.tellLeftOut()
 	return k.tellLeft(ctx)
 }

@@ -174,7 +174,7 @@ func (k *keysRun) once(ctx context.Context) error {
 // prepareAll makes the new versions of all files in memory.
 func (k *keysRun) prepareAll(ctx context.Context) ([]*rewriteResult, error) {
 	r := k.rewriter
-	r.dryRun = true
+	r.dryRun, r.tellsExposed = true, true
 	// What sync is for is files that are not as their rule says.
 	r.ignoreRule = k.change == nil && !k.rotate
 	at := map[string]int{}

@@ -23,16 +23,31 @@ func main() {
 	// may hang in reading a pipe, which no context ends. Files are safe from both.
 	context.AfterFunc(ctx, stop)
 	if !waitsForOthers(os.Args) {
-		context.AfterFunc(ctx, func() { time.AfterFunc(gracePeriod, func() { os.Exit(interrupted(newUI(process))) }) })
+		context.AfterFunc(ctx, func() { time.AfterFunc(gracePeriod, func() { os.Exit(interrupted(uiFor(process, os.Args))) }) })
 	}
 	code := run(ctx, os.Args, process)
 	stop()
 	os.Exit(code)
 }
 
+// uiFor prints for whom a call is, as far as its arguments alone tell.
+func uiFor(s std, args []string) *ui {
+	u := newUI(s)
+	for _, a := range args {
+		switch a {
+		case "--":
+			return u
+		case "--editor", "-editor", "--editor=true":
+			u.beEditor()
+			return u
+		}
+	}
+	return u
+}
+
 // interrupted says so, and returns the exit code.
 func interrupted(u *ui) int {
-	u.errorf("interrupted", "nothing was written but what was reported as written")
+	u.fail(context.Canceled, explanation{code: exitInterrupted, text: "interrupted", hints: []string{"nothing was written but what was reported as written"}})
 	return exitInterrupted
 }
 
@@ -43,7 +58,7 @@ const gracePeriod = 2 * time.Second
 // signals and may take its time.
 func waitsForOthers(args []string) bool {
 	at := 1 + slices.IndexFunc(args[1:], func(a string) bool { return !strings.HasPrefix(a, "-") })
-	return at > 0 && (args[at] == "exec" || args[at] == "keyservice")
+	return at > 0 && (args[at] == "exec" || args[at] == "keyservice" || args[at] == "edit")
 }
 
 // std is the process's surroundings.
@@ -76,7 +91,7 @@ func run(ctx context.Context, args []string, s std) int {
 		return interrupted(u)
 	}
 	e := explain(err)
-	u.errorf(e.text, e.hints...)
+	u.fail(err, e)
 	return e.code
 }
 

@@ -45,6 +45,11 @@ func (b *ruleBook) config(file string) (*rules.Config, error) {
 	if b.explicit != nil {
 		return b.explicit, nil
 	}
+	return b.nearest(file)
+}
+
+// nearest returns the configuration that lies above a file, nil if there is none.
+func (b *ruleBook) nearest(file string) (*rules.Config, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	path, known := b.byFolder[filepath.Dir(file)]
@@ -63,6 +68,20 @@ func (b *ruleBook) config(file string) (*rules.Config, error) {
 		b.byPath[path] = c
 	}
 	return c, err
+}
+
+// configs returns all configurations that have a say about a file: the one that its
+// rules are of, and the .sops.yaml above it.
+func (b *ruleBook) configs(file string) ([]*rules.Config, error) {
+	var out []*rules.Config
+	if b.explicit != nil {
+		out = append(out, b.explicit)
+	}
+	c, err := b.nearest(file)
+	if err == nil && c != nil {
+		out = append(out, c)
+	}
+	return out, err
 }
 
 // matches reports whether a file found in a folder is to be worked on. The first

@@ -25,6 +25,8 @@ type rewriter struct {
 	ignoreRule bool
 	// dryRun: nothing is written.
 	dryRun bool
+	// tellsExposed: the command itself says which sealed values it leaves plain.
+	tellsExposed bool
 }
 
 // rewriteResult is what became of a file.
@@ -139,8 +141,10 @@ func (r *rewriter) prepare(ctx context.Context, in input, make change) (*rewrite
 	if err != nil || plain == nil {
 		return result, err
 	}
-	result.sealed, err = cipher.Seal(ctx, in.format, plain, opts)
-	return result, err
+	if result.sealed, err = cipher.Seal(ctx, in.format, plain, opts); err != nil {
+		return result, err
+	}
+	return result, r.passExposing(in, result.sealed.Exposed)
 }
 
 // rewrite changes one file on disk. If somebody else writes it meanwhile, the

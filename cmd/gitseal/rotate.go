@@ -1,9 +1,12 @@
 package main
 
 import (
+	"path/filepath"
 	"slices"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/gitseal/gitseal/cmd/internal/gitrepo"
 )
 
 func rotateCommand(s std, u *ui) *cli.Command {
@@ -15,6 +18,9 @@ func rotateCommand(s std, u *ui) *cli.Command {
 and verified first, and compared with their rules: one that has other readers, another
 threshold or selector than its rule says is refused with the difference, because a new
 data key would be wrapped for whoever got in. Nothing is written unless all files can be.
+
+gitseal seal gives a file that was unsealed in place the data key that git's index, or else the
+last commit, has for it: so stage or commit a rotated file before it is unsealed in place.
 
 To change readers, see gitseal keys. A new data key does not make a value new that
 somebody knows: change such values themselves.
@@ -31,5 +37,19 @@ Examples:
 			k.rotate = true
 			return k.run(c.Context)
 		},
+	}
+}
+
+// tellOldKey says how the old data key could come back: from git, whose version of the
+// file gitseal seal goes by.
+func (k *keysRun) tellOldKey() {
+	if !k.rotate || k.c.Bool("dry-run") {
+		return
+	}
+	for _, c := range k.changes {
+		if _, inGit := gitrepo.Root(filepath.Dir(c.in.path)); c.changed && inGit {
+			k.ui.note("git add or commit what was rotated before it is unsealed in place: gitseal seal takes the data key from git's version, which has the old one until then")
+			return
+		}
 	}
 }

@@ -26,6 +26,8 @@ type ui struct {
 	mu    sync.Mutex // guards what follows, and the order of lines
 	shown bool       // a progress line is on the screen
 	last  time.Time
+	// report, if not nil, takes what is said in place of lines.
+	report *editorReport
 }
 
 func newUI(s std) *ui {
@@ -42,6 +44,10 @@ func (u *ui) line(label, color, text string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.clearProgress()
+	if u.report != nil {
+		u.report.Warnings = append(u.report.Warnings, oneLine(text))
+		return
+	}
 	if label != "" {
 		if u.color {
 			label = "\x1b[" + color + "m" + label + "\x1b[0m"

@@ -29,10 +29,15 @@ Examples:
 			&cli.BoolFlag{Name: "in-place", Aliases: []string{"i"}, Usage: "replace the sealed files by the plain ones"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write to `FILE` instead of standard output"},
 			&cli.BoolFlag{Name: "require-integrity", Usage: "refuse files without a sops.seal entry, which only sops's own MAC protects"},
-			jsonFlag(), quietFlag(),
+			editorFlag(), jsonFlag(), quietFlag(),
 		}, slices.Concat(keyFlags(), inputFlags())...),
 		Action: func(c *cli.Context) error {
-			u.quiet = c.Bool("quiet")
+			if u.quiet = c.Bool("quiet"); c.Bool("editor") {
+				u.beEditor()
+			}
+			if err := openToCaller(s, doorUnseal); err != nil {
+				return err
+			}
 			ids, err := newIdentities(c, s, u)
 			if err != nil {
 				return err
@@ -70,6 +75,9 @@ func (r *unsealRun) run(ctx context.Context) error {
 	if err := r.checkFlags(in); err != nil {
 		return err
 	}
+	if err := openByRule(r.book, doorUnseal, in...); err != nil {
+		return err
+	}
 	const percent = 25
 	tuneCollector(in, percent)
 	jobs := make([]*unsealJob, len(in))
@@ -97,6 +105,8 @@ func (r *unsealRun) checkFlags(in []input) error {
 		return usageError("standard input cannot be replaced in place", "leave out -i: the result goes to standard output")
 	case !inPlace && len(in) > 1:
 		return usageError("several files do not go to one output", "unseal them in place with -i, or one at a time")
+	case r.c.Bool("editor") && (inPlace || output != "" || r.c.Bool("json")):
+		return usageError("--editor goes with standard output", "leave out -i, -o and --json")
 	case r.c.Bool("json") && !inPlace && output == "":
 		return usageError("--json goes with -i or -o: standard output is the plain file", "leave out --json, or name a file with -o")
 	}
@@ -152,6 +162,9 @@ func (r *unsealRun) write(ctx context.Context, jobs []*unsealJob) error {
 		}
 		if _, err := r.std.out.Write(jobs[0].opened.PlaintextBytes()); err != nil {
 			return fmt.Errorf("writing to standard output: %w", err)
+		}
+		if r.c.Bool("editor") {
+			return r.reportUnsealed(jobs[0])
 		}
 		return nil
 	}

@@ -60,7 +60,7 @@ func newWorkbench(t *testing.T, bin, verb string) *workbench {
 	if err := os.WriteFile(key, []byte(w.id.SecretText()+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w.env = []string{"HOME=" + base, "SOPS_AGE_KEY_FILE=" + key, "PATH=" + os.Getenv("PATH")}
+	w.env = []string{"HOME=" + base, "SOPS_AGE_KEY_FILE=" + key, "PATH=" + os.Getenv("PATH"), "GITSEAL_DOORS=open"}
 	var b bytes.Buffer
 	for i := range 40 {
 		fmt.Fprintf(&b, "key%d: canary-workbench-%d\n", i, i)
