@@ -22,7 +22,8 @@ func sealCommand(s std, u *ui) *cli.Command {
 		&cli.BoolFlag{Name: "no-reuse", Usage: "do not look for an earlier sealed version in git: new data key, new ciphertext everywhere"},
 		&cli.BoolFlag{Name: "post-quantum", Usage: "if an identity has to be made, make it a hybrid post-quantum one"},
 		&cli.BoolFlag{Name: "mac-only-encrypted", Usage: "let plain values be changed without notice"},
-		jsonFlag(), quietFlag(),
+		&cli.StringFlag{Name: "if-unchanged", Usage: "with --path FILE -: replace FILE, if its sha256 is still `DIGEST` (none: if it does not exist)"},
+		editorFlag(), jsonFlag(), quietFlag(),
 	}
 	flags = slices.Concat(readerFlags("instead of the rule's readers: seal for this", true), flags, keyFlags())
 	for _, k := range cipher.SelectorKinds() {
@@ -31,7 +32,7 @@ func sealCommand(s std, u *ui) *cli.Command {
 	return &cli.Command{
 		Name:      "seal",
 		Usage:     "seal the values of files, in place",
-		UsageText: "gitseal seal [FLAGS] FILE|FOLDER…\n   gitseal seal --path NAME - < plain > sealed",
+		UsageText: "gitseal seal [FLAGS] FILE|FOLDER…\n   gitseal seal --path NAME - < plain > sealed\n   gitseal seal --path FILE --if-unchanged DIGEST - < plain",
 		Description: `Recipients and selectors come from the .sops.yaml rule for each file, or from flags.
 With neither, files are sealed for your own identity, which is made if there is none.
 Of a folder, the files that a rule matches are sealed. What is sealed already stays as it is.
@@ -42,7 +43,9 @@ Examples:
    generate | gitseal seal --path secrets/x.json - > secrets/x.json`,
 		Flags: append(flags, inputFlags()...),
 		Action: func(c *cli.Context) error {
-			u.quiet = c.Bool("quiet")
+			if u.quiet = c.Bool("quiet"); c.Bool("editor") {
+				u.beEditor()
+			}
 			ids, err := newIdentities(c, s, u)
 			if err != nil {
 				return err
@@ -102,6 +105,9 @@ func (r *sealRun) run(ctx context.Context) error {
 	if err := r.checkFlags(in); err != nil {
 		return err
 	}
+	if r.c.IsSet("if-unchanged") {
+		return r.sealOver(ctx, in[0])
+	}
 	// Sealing needs as much memory whatever the collector does: the peak is alive.
 	const percent = 50
 	tuneCollector(in, percent)
@@ -139,10 +145,10 @@ func (r *sealRun) checkFlags(in []input) error {
 		return usageError("--output goes with a single input", "leave it out to seal the files in place")
 	case len(in) > 1 && r.c.String("previous") != "":
 		return usageError("--previous goes with a single input", "leave it out: earlier versions are looked for in git")
-	case r.c.Bool("json") && r.toStdout(in[0]):
+	case r.c.Bool("json") && !r.c.IsSet("if-unchanged") && r.toStdout(in[0]):
 		return usageError("--json does not go with standard output, which is the sealed file", "name a file with -o")
 	}
-	return nil
+	return r.checkOver(in[0])
 }
 
 // seal seals one file in memory.
@@ -157,6 +163,7 @@ func (r *sealRun) seal(ctx context.Context, j *sealJob) error {
 	})
 	if err == nil {
 		j.sealed, j.action = s, actionSealed
+		warnOfNowPlain(r.ui, j.in, s.Exposed)
 		return nil
 	}
 	if !asAlreadySealed(err) {
