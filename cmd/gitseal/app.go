@@ -46,7 +46,14 @@ func newApp(s std, u *ui) *cli.App {
 		Commands: []*cli.Command{
 			sealCommand(s, u), unsealCommand(s, u), initCommand(s, u), inspectCommand(s, u), execCommand(s, u), importCommand(s, u),
 			getCommand(s, u), setCommand(s, u), unsetCommand(s, u), acceptCommand(s, u),
+			mergeCommand(s, u), resolveCommand(s, u), resealCommand(s, u),
 			whoCommand(s, u), keysCommand(s, u), rotateCommand(s, u), groupsCommand(s, u), keyserviceCommand(s), completionCommand(u),
+			checkCommand(s, u),
+			lspCommand(s),
+			logCommand(s, u), reportCommand(s, u),
+			doorsCommand(s, u), viewCommand(s, u),
+			editCommand(s, u), editGuardCommand(s),
+			diffCommand(s, u), gitCommand(s, u),
 		},
 	}
 	setUpAll(app.Commands)
@@ -77,8 +84,8 @@ Limits: plain files up to %d MiB (binary: 64 MiB), sealed ones up to %d MiB,
 nesting up to %d, up to %d values and comments, single values up to %d MiB.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 wrong state (not sealed, sealed
-already, not as its rule says, proposals left), 4 no identity opens the file,
-5 the file was tampered with, 130 interrupted.`,
+already, not as its rule says, in conflict, proposals left, findings), 4 no identity,
+5 the file was tampered with, 6 refused (gitseal doors), 130 interrupted.`,
 		formats.MaxSource>>20, formats.MaxSealed>>20, formats.MaxDepth, formats.MaxLeaves, formats.MaxValue>>20)
 }
 

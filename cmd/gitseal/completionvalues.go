@@ -24,14 +24,14 @@ func (c *completer) positional() []candidate {
 		return c.files(c.cur, wantPlain)
 	case "import":
 		return c.files(c.cur, wantAny)
-	case "get", "set":
+	case "get", "set", "log":
 		if n == 1 {
 			return c.keyPaths(c.args, c.cur)
 		}
 		if n > 1 {
 			return nil
 		}
-	case "unset":
+	case "unset", "view":
 		if n > 0 {
 			return c.keyPaths(c.args[:1], c.cur)
 		}
@@ -44,7 +44,7 @@ func (c *completer) positional() []candidate {
 			return plainCandidates("bash", "zsh", "fish", "powershell")
 		}
 		return nil
-	case "init", "keyservice":
+	case "init", "keyservice", "lsp", "git install", "git check", "git uninstall":
 		return nil
 	}
 	return c.files(c.cur, wantSealed)
