@@ -24,7 +24,8 @@ readonly programs=(
 	git:git
 	gpg:gpg gpgconf:gpgconf gpg-agent:gpg-agent pinentry-curses:pinentry-curses
 	ssh-keygen:openssh-client
-	zsh:zsh fish:fish python3:python3
+	zsh:zsh fish:fish python3:python3 node:nodejs
+	vim:vim nvim:neovim emacs:emacs-nox nano:nano
 )
 
 readonly steps=(tools format vet staticcheck peers test race fuzz cross packages reproducible)

@@ -5,6 +5,7 @@
 //	go run ./bench -only small -runs 50     the cases whose name contains small
 //	go run ./bench -json -out bench.json
 //	go run ./bench -only kms                keys of a key management service
+//	go run ./bench -only merges             parallel edits, merged by git
 //	go run ./bench -corpus FOLDER           files that come back to the byte
 //
 // The inputs are generated and always the same. Every result is checked: what
@@ -14,6 +15,11 @@
 // The key management service is the stand-in for AWS KMS that the tests use, which
 // checks signatures as AWS does; it answers as late as the case says, and at once
 // where results are checked.
+//
+// Merges are no question of time: a history of random parallel edits happens in
+// three repositories, one merged by gitseal's driver, one by the same driver without
+// a key, and one with files of sops as git merges text. Conflicts are counted, and
+// every merged file is compared with a model.
 //
 // It needs a checkout of the repository, the go command, and, the first time, the
 // Go module proxy: sops is built from source.
@@ -40,6 +46,13 @@ func main() {
 	if os.Getenv(launchEnv) != "" {
 		os.Exit(launchMain(os.Stdin, os.Stdout))
 	}
+	if steps := os.Getenv(editorEnv); steps != "" {
+		if err := editorMain(steps, os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, "bench: error: as an editor:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
@@ -62,6 +75,8 @@ type options struct {
 	gitseal  string
 	small    bool
 	corpus   string
+	rounds   int
+	seed     uint64
 }
 
 func parseOptions(args []string, log io.Writer) (options, error) {
@@ -76,8 +91,13 @@ func parseOptions(args []string, log io.Writer) (options, error) {
 	flags.StringVar(&o.gitseal, "gitseal", "", "measure this `binary`, not a new build of ./cmd/gitseal")
 	flags.BoolVar(&o.small, "small", false, "divide the number of files and values by 100, to try the benchmark itself")
 	flags.StringVar(&o.corpus, "corpus", "", "count the files below `FOLDER` that come back to the byte, and do not measure time")
+	flags.IntVar(&o.rounds, "rounds", defaultRounds, "merge `N` times")
+	flags.Uint64Var(&o.seed, "seed", 1, "make up the history that is merged from this `NUMBER`")
 	if err := flags.Parse(args); err != nil {
 		return options{}, err
+	}
+	if o.rounds < 1 {
+		return options{}, fmt.Errorf("-rounds is 1 or more")
 	}
 	if flags.NArg() > 0 {
 		return options{}, fmt.Errorf("unexpected argument %q", flags.Arg(0))
@@ -91,7 +111,7 @@ func run(ctx context.Context, args []string, stdout, log io.Writer) error {
 		return err
 	}
 	cases := selectCases(allCases(o.small), o.only)
-	if len(cases) == 0 {
+	if len(cases) == 0 && !wantsMerges(o.only) {
 		return fmt.Errorf("no case matches %q", o.only)
 	}
 	b, cleanup, err := newBench(ctx, o, log)
@@ -104,23 +124,38 @@ func run(ctx context.Context, args []string, stdout, log io.Writer) error {
 		t.print(stdout)
 		return err
 	}
+	rep, wrong := b.runAll(ctx, cases)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return errors.Join(writeReport(rep, o, stdout), wrong)
+}
+
+// runAll runs the cases, and the merges if they are chosen. Its error says which
+// results are wrong.
+func (b *bench) runAll(ctx context.Context, cases []benchCase) (report, error) {
 	rep := report{System: describe()}
 	var wrong error
 	for _, c := range cases {
 		res, err := b.runCase(ctx, c)
-		if err != nil && ctx.Err() != nil {
-			return ctx.Err()
+		if ctx.Err() != nil {
+			return rep, ctx.Err()
 		}
 		if err != nil {
 			err = fmt.Errorf("%s: %w", c.name, err)
-			fmt.Fprintln(log, "bench: error:", err)
+			fmt.Fprintln(b.log, "bench: error:", err)
 			wrong = errors.Join(wrong, err)
 			res = result{Name: c.name, Work: c.work, Failure: err.Error()}
 		}
 		rep.Results = append(rep.Results, res)
 	}
 	rep.Growth = growth(rep.Results)
-	return errors.Join(writeReport(rep, o, stdout), wrong)
+	if wantsMerges(b.options.only) {
+		var err error
+		rep.Merges, err = b.runMerges(ctx)
+		wrong = errors.Join(wrong, err)
+	}
+	return rep, wrong
 }
 
 // writeReport writes to the chosen place.

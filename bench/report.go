@@ -45,7 +45,8 @@ type report struct {
 	Results []result `json:"results"`
 	// Growth is how many times longer gitseal takes for four times the values of
 	// a JSON file, 0 if that was not measured.
-	Growth float64 `json:"growth,omitempty"`
+	Growth float64      `json:"growth,omitempty"`
+	Merges *mergeReport `json:"merges,omitempty"`
 }
 
 // maxGrowth is what counts as linear for four times the values; a quadratic
@@ -117,7 +118,9 @@ func (r report) json() (string, error) {
 func (r report) markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s.\nMedian (min–max) of the runs; memory is the largest peak of a process.\n\n", r.System)
-	b.WriteString("| work | | runs | gitseal | sops | ratio | goal | met |\n|---|---|---|---|---|---|---|---|\n")
+	if len(r.Results) > 0 {
+		b.WriteString("| work | | runs | gitseal | sops | ratio | goal | met |\n|---|---|---|---|---|---|---|---|\n")
+	}
 	for _, res := range r.Results {
 		if res.Failure != "" {
 			fmt.Fprintf(&b, "| %s | **failed**: %s | | | | | | no |\n", res.Work, cell(res.Failure))
@@ -134,6 +137,9 @@ func (r report) markdown() string {
 	if r.Growth > 0 {
 		fmt.Fprintf(&b, "\nFour times the JSON values take gitseal %.1f times as long (linear: at most %d): %s.\n",
 			r.Growth, maxGrowth, yesNo(r.Growth <= maxGrowth))
+	}
+	if r.Merges != nil {
+		b.WriteString("\n" + r.Merges.markdown())
 	}
 	return b.String()
 }
