@@ -2,6 +2,7 @@ package merge
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"sort"
 
@@ -13,8 +14,8 @@ type merger struct {
 	f                  formats.Format
 	base, ours, theirs *version
 	// conflicts and added are places, by version.
-	conflicts, added places
-	text             *textMerge
+	conflicts, added, solid places
+	text                    *textMerge
 	// need are the comments that the result must hold.
 	need []needed
 }
@@ -32,7 +33,7 @@ func placesOf(all []place) places {
 
 // places takes over what the merge of the values has found.
 func (m *merger) places(t *treeMerge) {
-	m.conflicts, m.added = placesOf(t.conflicts), placesOf(t.added)
+	m.conflicts, m.added, m.solid = placesOf(t.conflicts), placesOf(t.added), placesOf(t.solid)
 	m.need = m.comments()
 }
 
@@ -80,6 +81,7 @@ const maxAttempts = 12
 func (m *merger) mergeOurs(want []formats.Node) (*version, error) {
 	m.text = newTextMerge(m.base, m.ours, m.theirs)
 	m.avoidDoubles()
+	m.markSolid()
 	var best *candidate
 	for attempt := 0; ; attempt++ {
 		c, err := m.candidate(m.text.text(false, false), want)
@@ -140,11 +142,27 @@ func (m *merger) avoidDoubles() {
 
 // markConflicts notes which regions have conflicts.
 func (m *merger) markConflicts() {
-	for v, set := range map[*version]*pathSet{m.base: m.conflicts.base, m.ours: m.conflicts.ours, m.theirs: m.conflicts.theirs} {
-		for i := range m.text.locate(v, set, m.spanIn(v)) {
-			m.text.regions[i].conflict = true
-		}
+	for i := range m.located(m.conflicts) {
+		m.text.regions[i].conflict = true
 	}
+}
+
+// markSolid leaves the regions of lists that a side wins as that side has them.
+func (m *merger) markSolid() {
+	for i := range m.located(m.solid) {
+		r := &m.text.regions[i]
+		r.conflict = true
+		r.choices = append([]choice{takeSide}, r.choices...)
+	}
+}
+
+// located returns the regions at or below places.
+func (m *merger) located(p places) map[int]bool {
+	found := map[int]bool{}
+	for v, set := range map[*version]*pathSet{m.base: p.base, m.ours: p.ours, m.theirs: p.theirs} {
+		maps.Copy(found, m.text.locate(v, set, m.spanIn(v)))
+	}
+	return found
 }
 
 func inBase(r *textRegion) span   { return r.b }

@@ -7,7 +7,8 @@ import (
 )
 
 // differences calls found for the places where two values differ, in their order:
-// keys of a map, items of lists that are in step, and whatever else is not the same.
+// keys of a map, items of lists that surely are the same ones, and whatever else is
+// not the same.
 func differences(ours, theirs *formats.Node, at place, found func(p place, ours, theirs bool)) {
 	switch {
 	case same(ours, theirs):
@@ -18,24 +19,80 @@ func differences(ours, theirs *formats.Node, at place, found func(p place, ours,
 		for _, key := range keysOf(ours, theirs, left) {
 			differences(left[key], right[key], at.at(key), found)
 		}
-	case inStep(ours, theirs):
-		for i := range ours.Items {
-			differences(&ours.Items[i], &theirs.Items[i], at.item(i, i, i, i), found)
-		}
 	default:
-		found(at, true, true)
+		listDifferences(ours, theirs, at, found)
 	}
 }
 
-// inStep reports whether two lists have the same items at the same indexes, as far as
-// they have the same: others stand for each other.
-func inStep(ours, theirs *formats.Node) bool {
-	if len(ours.Items) != len(theirs.Items) {
-		return false
+// listDifferences is differences for lists. Items of different lists are compared
+// with each other only if they surely are the same one.
+func listDifferences(ours, theirs *formats.Node, at place, found func(p place, ours, theirs bool)) {
+	differ := differing(ours.Items, theirs.Items)
+	step := len(ours.Items) == len(theirs.Items) && listsInStep(ours.Items, theirs.Items)
+	if !step && len(differ) != 1 {
+		found(at, true, true)
+		return
 	}
-	ids := numbers{}
-	for i, m := range matches(ids.of(texts(ours.Items)), ids.of(texts(theirs.Items))) {
-		if m >= 0 && m != i {
+	for _, i := range differ {
+		p := at.item(i, i, i, i)
+		if step {
+			differences(&ours.Items[i], &theirs.Items[i], p, found)
+			continue
+		}
+		// All else is the same: to choose a side here is to choose a list.
+		oneDifference(&ours.Items[i], &theirs.Items[i], p, found)
+	}
+}
+
+// oneDifference is differences for values of which one has to win as a whole.
+func oneDifference(ours, theirs *formats.Node, at place, found func(p place, ours, theirs bool)) {
+	n, last := 0, func() {}
+	differences(ours, theirs, at, func(p place, o, t bool) {
+		n++
+		last = func() { found(p, o, t) }
+	})
+	if n > 1 {
+		found(at, true, true)
+		return
+	}
+	last()
+}
+
+// differing returns the indexes at which lists of one length differ.
+func differing(ours, theirs []formats.Node) []int {
+	if len(ours) != len(theirs) {
+		return nil
+	}
+	var all []int
+	for i := range ours {
+		if !ours[i].Equal(&theirs[i]) {
+			all = append(all, i)
+		}
+	}
+	return all
+}
+
+// listsInStep reports whether two lists of one length have the same items at the
+// same indexes.
+func listsInStep(ours, theirs []formats.Node) bool {
+	if ids, ok := identify(ours, theirs); ok {
+		return sameOrder(ids)
+	}
+	return sameItems(ours, theirs, (*likeness).sure)
+}
+
+func sameOrder(ids [][]string) bool { return slices.Equal(ids[0], ids[1]) }
+
+// sameItems reports whether each item is, by what a function says, the one at the
+// same index of the other list, whichever of the two was first.
+func sameItems(ours, theirs []formats.Node, is func(*likeness, int, *formats.Node) bool) bool {
+	differ := differing(ours, theirs)
+	if len(differ) == 0 {
+		return true
+	}
+	left, right := newLikeness(ours), newLikeness(theirs)
+	for _, i := range differ {
+		if !is(left, i, &theirs[i]) || !is(right, i, &ours[i]) {
 			return false
 		}
 	}
@@ -80,14 +137,21 @@ func Conflicts(f formats.Format, ours, theirs []byte) ([]Conflict, error) {
 }
 
 func conflicts(ours, theirs []formats.Node) ([]Conflict, error) {
-	if len(ours) != len(theirs) {
+	differ := differing(ours, theirs)
+	step := documentsInStep(ours, theirs)
+	if !step && len(differ) != 1 {
 		return nil, ErrDocuments
 	}
 	var all []Conflict
-	for i := range ours {
-		differences(&ours[i], &theirs[i], root(i, i, i, i), func(p place, ours, theirs bool) {
-			all = append(all, Conflict{Path: p.merged, Ours: ours, Theirs: theirs})
-		})
+	note := func(p place, ours, theirs bool) {
+		all = append(all, Conflict{Path: p.merged, Ours: ours, Theirs: theirs})
+	}
+	for _, i := range differ {
+		if step {
+			differences(&ours[i], &theirs[i], root(i, i, i, i), note)
+			continue
+		}
+		oneDifference(&ours[i], &theirs[i], root(i, i, i, i), note)
 	}
 	return all, nil
 }

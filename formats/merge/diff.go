@@ -32,12 +32,43 @@ func diff(a, b []int) []hunk { return hunksOf(matches(a, b), len(b)) }
 
 // matches returns for each element of a the index of the one of b that it is, or -1.
 func matches(a, b []int) []int {
-	d := differ{a: a, b: b, match: make([]int, len(a)), seen: map[int]*seen{}}
+	a, b = dense(a, b)
+	d := differ{a: a, b: b, match: make([]int, len(a))}
+	if len(a) > 0 && len(b) > 0 {
+		d.seen = make([]seen, max(slices.Max(a), slices.Max(b))+1)
+	}
 	for i := range d.match {
 		d.match[i] = -1
 	}
 	d.run(span{0, len(a)}, span{0, len(b)}, 0)
 	return d.match
+}
+
+// dense returns sequences of numbers, from 0 on, with no more of them than elements.
+func dense(a, b []int) ([]int, []int) {
+	most := 0
+	for _, list := range [2][]int{a, b} {
+		for _, id := range list {
+			most = max(most, id)
+		}
+	}
+	if most <= 2*(len(a)+len(b)) {
+		return a, b
+	}
+	ids := map[int]int{}
+	renumbered := func(list []int) []int {
+		out := make([]int, len(list))
+		for i, id := range list {
+			n, ok := ids[id]
+			if !ok {
+				n = len(ids)
+				ids[id] = n
+			}
+			out[i] = n
+		}
+		return out
+	}
+	return renumbered(a), renumbered(b)
 }
 
 // span is the range [from, to) of a sequence.
@@ -48,7 +79,9 @@ func (s span) size() int { return s.to - s.from }
 type differ struct {
 	a, b  []int
 	match []int
-	seen  map[int]*seen
+	// seen is by element. It is zero but while anchors are looked for: to clear all of
+	// it for each range would take quadratic time.
+	seen []seen
 }
 
 // seen is how often an element is in the ranges looked at, and where.
@@ -92,25 +125,19 @@ func (d *differ) run(x, y span, depth int) {
 // anchors matches elements that stand once in a[x] and once in b[y], as many as
 // are in the same order, and returns where in a.
 func (d *differ) anchors(x, y span) []int {
-	clear(d.seen)
 	for i := x.from; i < x.to; i++ {
-		s := d.seen[d.a[i]]
-		if s == nil {
-			s = &seen{}
-			d.seen[d.a[i]] = s
-		}
+		s := &d.seen[d.a[i]]
 		s.inA++
 		s.atA = i
 	}
 	for j := y.from; j < y.to; j++ {
-		if s := d.seen[d.b[j]]; s != nil {
-			s.inB++
-			s.atB = j
-		}
+		s := &d.seen[d.b[j]]
+		s.inB++
+		s.atB = j
 	}
 	var once []int
 	for i := x.from; i < x.to; i++ {
-		if s := d.seen[d.a[i]]; s.inA == 1 && s.inB == 1 {
+		if s := &d.seen[d.a[i]]; s.inA == 1 && s.inB == 1 {
 			d.match[i] = s.atB
 			once = append(once, i)
 		}
@@ -121,6 +148,12 @@ func (d *differ) anchors(x, y span) []int {
 	}
 	for _, i := range kept {
 		d.match[i] = d.seen[d.a[i]].atB
+	}
+	for i := x.from; i < x.to; i++ {
+		d.seen[d.a[i]] = seen{}
+	}
+	for j := y.from; j < y.to; j++ {
+		d.seen[d.b[j]] = seen{}
 	}
 	return kept
 }
@@ -135,7 +168,10 @@ func (d *differ) rising(at []int) []int {
 		if n > 0 {
 			before[k] = tails[n-1]
 		}
-		tails = append(tails[:n], append([]int{k}, tails[min(n+1, len(tails)):]...)...)
+		if n == len(tails) {
+			tails = append(tails, k)
+		}
+		tails[n] = k
 	}
 	run := make([]int, len(tails))
 	k := -1

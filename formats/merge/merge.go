@@ -17,9 +17,9 @@ import (
 // into one file that keeps the comments of both versions.
 var ErrNotWritten = errors.New("the merged values cannot be written into the file")
 
-// ErrDocuments: the versions have different numbers of documents, and it cannot be
-// told which belong together.
-var ErrDocuments = errors.New("different documents were added or removed")
+// ErrDocuments: documents were added, removed or moved, and it cannot be told which
+// belong together.
+var ErrDocuments = errors.New("it cannot be told which documents of the two sides belong together")
 
 // Versions are three versions of a file.
 type Versions struct {
@@ -57,9 +57,13 @@ type Result struct {
 //
 // A value that one side has changed is as that side has it. One that both have
 // changed is a conflict, unless they agree: scalars, values of different kinds, and
-// one that a side has removed. Maps are merged key by key, lists as sequences: if
-// that fails, item by item where no side has changed their number, else the list
-// is a conflict. Documents of a file are a list, too.
+// one that a side has removed. Maps are merged key by key. Items of a list are merged
+// with each other only if they surely are the same: where all have a field that
+// tells them apart (name, id, …) by that, in the order of the side that has moved
+// them; else lists are merged as sequences, and what both sides have replaced item
+// by item if each is still like what was there and like nothing else in the list.
+// Otherwise the list is a conflict. Documents of a file are a list, too: Kubernetes
+// objects are told apart by kind and name, others by their position.
 //
 // Comments, blank lines and layout of both sides stay wherever the text can be
 // merged line by line. No comment is lost but in what a side has removed or what

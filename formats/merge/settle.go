@@ -12,21 +12,28 @@ import (
 // the texts are equal. Other conflicts stay as they are.
 //
 // Errors are those of [Merge] and of [formats.Patcher]; [formats.ErrNoSuchKey] if
-// neither side has a value at the path.
+// neither side has a value at the path, and [formats.ErrPlace] for a part of a value
+// that has to be settled as a whole: it may belong to different items of a list.
 func Settle(f formats.Format, ours, theirs []byte, path *formats.Path, keepOurs bool) (newOurs, newTheirs []byte, err error) {
+	return SettleAll(f, ours, theirs, []*formats.Path{path}, keepOurs)
+}
+
+// SettleAll is [Settle] for several paths, for all of which one side is kept. It
+// takes as long as one.
+func SettleAll(f formats.Format, ours, theirs []byte, paths []*formats.Path, keepOurs bool) (newOurs, newTheirs []byte, err error) {
 	first, second := ours, theirs
 	if !keepOurs {
 		first, second = theirs, ours
 	}
-	s := &settling{merger: merger{f: f}, path: path}
+	s := &settling{merger: merger{f: f}, paths: paths, set: setOf(paths)}
 	if s.kept, err = read(f, first); err != nil {
 		return nil, nil, err
 	}
 	if s.loser, err = read(f, second); err != nil {
 		return nil, nil, err
 	}
-	if len(s.kept.docs) != len(s.loser.docs) {
-		return nil, nil, ErrDocuments
+	if err := s.allowed(); err != nil {
+		return nil, nil, err
 	}
 	kept, given, err := s.settle()
 	if err != nil {
@@ -38,26 +45,48 @@ func Settle(f formats.Format, ours, theirs []byte, path *formats.Path, keepOurs 
 	return given, kept, nil
 }
 
-// settling is one conflict on its way to an end.
+// settling are conflicts on their way to an end.
 type settling struct {
 	merger
-	// kept is the text whose value stays, loser the other.
+	// kept is the text whose values stay, loser the other.
 	kept, loser *version
-	path        *formats.Path
+	paths       []*formats.Path
+	set         *pathSet
+}
+
+// allowed refuses paths that lead nowhere, and those inside of what has to be settled
+// as a whole.
+func (s *settling) allowed() error {
+	all, err := conflicts(s.kept.docs, s.loser.docs)
+	if err != nil {
+		return err
+	}
+	var whole *pathSet
+	for _, c := range all {
+		whole = whole.add(c.Path)
+	}
+	inWhole := newMatcher(whole)
+	for _, p := range s.paths {
+		if nodeAt(s.kept.docs, p) == nil && nodeAt(s.loser.docs, p) == nil {
+			return &formats.Error{Cause: formats.ErrNoSuchKey, Path: p, Msg: "no such key"}
+		}
+		if p.Parent != nil && inWhole.has(p.Parent) {
+			return &formats.Error{Cause: formats.ErrPlace, Path: p, Msg: "settle the conflict of what this lies in"}
+		}
+	}
+	return nil
 }
 
 func (s *settling) settle() (kept, given []byte, err error) {
-	value, has := s.kept.doc.Node(s.path)
-	old, had := s.loser.doc.Node(s.path)
-	if !has && !had {
-		return nil, nil, &formats.Error{Cause: formats.ErrNoSuchKey, Path: s.path, Msg: "no such key"}
+	want := make([]formats.Node, len(s.loser.docs))
+	for i := range want {
+		want[i] = *settledNode(&s.loser.docs[i], &s.kept.docs[i], s.set.at(formats.Root(i)))
 	}
-	c := &candidate{version: s.loser}
-	if has != had || !value.Equal(&old) {
-		want, err := s.wanted(value, has)
-		if err != nil {
-			return nil, nil, err
-		}
+	c, err := compared(s.loser, want)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(c.changes) > 0 {
 		if c, err = s.bring(s.best(want), want); err != nil {
 			return nil, nil, err
 		}
@@ -72,60 +101,50 @@ func (s *settling) settle() (kept, given []byte, err error) {
 	return []byte(both.text), []byte(both.text), nil
 }
 
-// wanted returns the documents of the loser with a value at the path, or without.
-func (s *settling) wanted(value formats.Node, has bool) ([]formats.Node, error) {
-	want := make([]formats.Node, len(s.loser.docs))
-	copy(want, s.loser.docs)
-	var steps []*formats.Path
-	p := s.path
-	for ; p.Parent != nil; p = p.Parent {
-		steps = append(steps, p)
+// settledNode returns what loser is with the values of kept at the paths of a set; nil
+// if it is gone. Up to those the two have the same kinds, see [settling.allowed].
+func settledNode(loser, kept *formats.Node, set *pathSet) *formats.Node {
+	switch {
+	case set == nil:
+		return loser
+	case set.here:
+		return kept
+	case loser == nil || kept == nil || len(set.next) == 0:
+		return loser
 	}
-	n := p.Index
-	if n < 0 || n >= len(want) {
-		return nil, &formats.Error{Cause: formats.ErrNoSuchKey, Path: s.path, Msg: "no such document"}
+	out := *loser
+	out.Items = nil
+	add := func(n *formats.Node, key string) {
+		if n != nil {
+			out.Items = append(out.Items, *n)
+			out.Items[len(out.Items)-1].Key = key
+		}
 	}
-	set, ok := with(want[n], steps, value, has)
-	if !ok {
-		return nil, &formats.Error{Cause: formats.ErrPlace, Path: s.path, Msg: "settle the conflict of what this lies in"}
+	if loser.Kind == formats.ListNode {
+		for i := range loser.Items {
+			add(settledNode(&loser.Items[i], item(kept, i), set.next[step{"", i}]), "")
+		}
+		return &out
 	}
-	want[n] = set
-	return want, nil
+	has, gives := byKey(loser), byKey(kept)
+	for i := range loser.Items {
+		key := loser.Items[i].Key
+		add(settledNode(&loser.Items[i], gives[key], set.next[step{key, formats.InMap}]), key)
+	}
+	for i := range kept.Items {
+		if key := kept.Items[i].Key; has[key] == nil {
+			add(settledNode(nil, &kept.Items[i], set.next[step{key, formats.InMap}]), key)
+		}
+	}
+	return &out
 }
 
-// with returns n with a value at the end of steps, the last of which come first, or
-// without; false if there is no such place.
-func with(n formats.Node, steps []*formats.Path, value formats.Node, has bool) (formats.Node, bool) {
-	if len(steps) == 0 {
-		value.Key = n.Key
-		return value, true
+// item returns an item of a list, nil if there is none.
+func item(list *formats.Node, i int) *formats.Node {
+	if list.Kind != formats.ListNode || i >= len(list.Items) {
+		return nil
 	}
-	next, rest := steps[len(steps)-1], steps[:len(steps)-1]
-	at, kind := next.Index, formats.ListNode
-	if next.Index == formats.InMap {
-		kind = formats.MapNode
-		for at = 0; at < len(n.Items) && n.Items[at].Key != next.Key; at++ {
-			continue
-		}
-	}
-	items := append([]formats.Node(nil), n.Items...)
-	switch {
-	case n.Kind != kind || at > len(items) || at == len(items) && len(rest) > 0:
-		return n, false
-	case len(rest) == 0 && !has:
-		items = append(items[:at], items[at+1:]...)
-	case at == len(items):
-		value.Key = next.Key
-		items = append(items, value)
-	default:
-		item, ok := with(items[at], rest, value, has)
-		if !ok {
-			return n, false
-		}
-		items[at] = item
-	}
-	n.Items = items
-	return n, true
+	return &list.Items[i]
 }
 
 // best returns the text of the loser that needs the fewest changes: with lines of
@@ -136,11 +155,10 @@ func (s *settling) best(want []formats.Node) *candidate {
 	for _, h := range diffLines(s.loser.lines, s.kept.lines) {
 		t.regions = append(t.regions, textRegion{region: region{o: span{h.a0, h.a1}, t: span{h.b0, h.b1}}})
 	}
-	set := setOf([]*formats.Path{s.path})
-	for i := range t.locate(s.loser, set, inOurs) {
+	for i := range t.locate(s.loser, s.set, inOurs) {
 		t.regions[i].conflict = true
 	}
-	for i := range t.locate(s.kept, set, inTheirs) {
+	for i := range t.locate(s.kept, s.set, inTheirs) {
 		t.regions[i].conflict = true
 	}
 	for _, comments := range []bool{true, false} {

@@ -20,6 +20,8 @@ const (
 	inLine
 	// comments: those of ours, then those of theirs that ours has not.
 	comments
+	// takeSide: the lines of the side for which conflicts are settled.
+	takeSide
 )
 
 // textRegion is a region of lines.
@@ -162,6 +164,10 @@ func (m *textMerge) text(theirs, whole bool) string {
 func (m *textMerge) fill(r *textRegion, theirs bool) []string {
 	b, o, t := m.base[r.b.from:r.b.to], m.ours[r.o.from:r.o.to], m.theirs[r.t.from:r.t.to]
 	switch c := r.choice(); {
+	case c == takeSide && !theirs:
+		return o
+	case c == takeSide:
+		return t
 	case c == takeBoth:
 		return join(o, t, m.newline)
 	case c == weave:

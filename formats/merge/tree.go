@@ -25,6 +25,8 @@ type treeMerge struct {
 	// wantOurs and wantTheirs are the merged documents, conflicts settled for a side.
 	wantOurs, wantTheirs []formats.Node
 	conflicts            []place
+	// solid are lists that a side wins as a whole.
+	solid []place
 	// added are values that both sides have and the base has not.
 	added []place
 }
@@ -58,20 +60,17 @@ func (t *treeMerge) value(base, ours, theirs *formats.Node, poison *pathSet, at 
 		return t.conflict(ours, theirs, at)
 	case ours.Kind == formats.MapNode:
 		return t.maps(base, ours, theirs, poison, at)
-	case ours.Kind == formats.ListNode && poison == nil && base != nil && base.Kind == formats.ListNode:
-		return t.list(base, ours, theirs, at)
-	case ours.Kind == formats.ListNode && poison != nil && base != nil && base.Kind == formats.ListNode && sameSize(base, ours, theirs):
-		return t.items(base, ours, theirs, poison, at)
+	case ours.Kind == formats.ListNode && base != nil && base.Kind == formats.ListNode:
+		return t.list(base, ours, theirs, poison, at)
 	}
 	return t.conflict(ours, theirs, at)
 }
 
-func sameSize(base, ours, theirs *formats.Node) bool {
-	return len(base.Items) == len(ours.Items) && len(ours.Items) == len(theirs.Items)
-}
-
 // conflict notes where two values differ.
 func (t *treeMerge) conflict(ours, theirs *formats.Node, at place) pair {
+	if ours != nil && theirs != nil && ours.Kind == formats.ListNode && theirs.Kind == formats.ListNode {
+		t.solid = append(t.solid, at)
+	}
 	differences(ours, theirs, at, func(p place, _, _ bool) { t.conflicts = append(t.conflicts, p) })
 	return pair{ours, theirs}
 }
@@ -118,26 +117,4 @@ func (p pair) add(item pair, key string) {
 	}
 	add(p.ours, item.ours)
 	add(p.theirs, item.theirs)
-}
-
-// items merges lists of one length item by item.
-func (t *treeMerge) items(base, ours, theirs *formats.Node, poison *pathSet, at place) pair {
-	out := newPair(formats.ListNode)
-	for i := range base.Items {
-		p := at.item(i, i, i, i)
-		out.add(t.value(&base.Items[i], &ours.Items[i], &theirs.Items[i], poison.at(p.base), p), "")
-	}
-	return out
-}
-
-// list merges lists as sequences if that is clean, and else item by item if they
-// have one length.
-func (t *treeMerge) list(base, ours, theirs *formats.Node, at place) pair {
-	if out, ok := t.sequence(base.Items, ours.Items, theirs.Items, at.item); ok {
-		return out
-	}
-	if sameSize(base, ours, theirs) {
-		return t.items(base, ours, theirs, nil, at)
-	}
-	return t.conflict(ours, theirs, at)
 }
