@@ -172,7 +172,7 @@ func TestMixedResolutionsAreResealed(t *testing.T) {
 			t.Fatalf("%v, %v", err, u.Conflicts)
 		}
 		for i, c := range u.Conflicts {
-			if u, err = u.Settle(c.Path, i == 0); err != nil {
+			if u, err = u.Settle(i == 0, c.Path); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -240,7 +240,7 @@ func TestSameKeyConflictsAsThatKeyAlone(t *testing.T) {
 			if err != nil || u.Whole || len(u.Conflicts) != 1 {
 				t.Fatalf("reading the conflict: %v, %+v", err, u)
 			}
-			if u, err = u.Settle(u.Conflicts[0].Path, keepOurs); err != nil || len(u.Conflicts) > 0 {
+			if u, err = u.Settle(keepOurs, u.Conflicts[0].Path); err != nil || len(u.Conflicts) > 0 {
 				t.Fatalf("settling: %v", err)
 			}
 			out, err := reseal(t, "yaml", u.Ours, s)

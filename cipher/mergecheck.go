@@ -18,7 +18,10 @@ func (g *merger) check(text []byte, r *merge.Result) ([]*formats.Path, error) {
 		}
 	}
 	got, a, b := docs[0], docs[1], docs[2]
-	var c mergeCheck
+	c := mergeCheck{whole: map[string]bool{}}
+	for _, conflict := range r.Conflicts {
+		c.whole[conflict.Path.Text()] = true
+	}
 	for i := range max(1, got.Documents, a.Documents, b.Documents) {
 		at := formats.Root(i)
 		c.nodes(at, nodeAt(got, at), nodeAt(a, at), nodeAt(b, at))
@@ -27,8 +30,12 @@ func (g *merger) check(text []byte, r *merge.Result) ([]*formats.Path, error) {
 	return c.differ, nil
 }
 
-// mergeCheck collects the places that differ.
-type mergeCheck struct{ differ []*formats.Path }
+// mergeCheck collects the places that differ. What stands at one of whole is a
+// conflict as such: it is of one side, and no mixture.
+type mergeCheck struct {
+	whole  map[string]bool
+	differ []*formats.Path
+}
 
 // nodeAt returns the value at a path, nil if there is none.
 func nodeAt(d *formats.Document, p *formats.Path) *formats.Node {
@@ -46,6 +53,8 @@ func nodeAt(d *formats.Document, p *formats.Path) *formats.Node {
 func (c *mergeCheck) nodes(at *formats.Path, got, a, b *formats.Node) {
 	switch {
 	case sameNode(got, a), sameNode(got, b):
+	case c.whole[at.Text()]:
+		c.differ = append(c.differ, at)
 	case allOf(formats.MapNode, got, a, b):
 		inGot, inA, inB := itemsOf(got), itemsOf(a), itemsOf(b)
 		for _, key := range keysIn(got, a, b) {

@@ -76,14 +76,14 @@ func readLoose(f formats.Format, src []byte) (*bare, error) {
 	return &bare{doc: doc, text: src}, nil
 }
 
-// Settle lets one side win at a place. The other side loses what it has there, and
-// no more.
-func (u *Undecided) Settle(at *formats.Path, keepOurs bool) (*Undecided, error) {
+// Settle lets one side win at some places. The other side loses what it has there,
+// and no more.
+func (u *Undecided) Settle(keepOurs bool, at ...*formats.Path) (*Undecided, error) {
 	a, b, err := u.texts()
 	if err != nil {
 		return nil, err
 	}
-	ours, theirs, err := merge.Settle(u.format, a.text, b.text, at, keepOurs)
+	ours, theirs, err := merge.SettleAll(u.format, a.text, b.text, at, keepOurs)
 	if err != nil {
 		return nil, err
 	}

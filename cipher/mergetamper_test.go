@@ -199,3 +199,33 @@ func TestForeignCommentsAreWarnedOf(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// TestNoListIsMixed: a list that was a conflict as a whole is of one side.
+func TestNoListIsMixed(t *testing.T) {
+	v := sealedVersions(t, mergeCase{"", "yaml", "l:\n    - a\n    - b\nz: 1\n", "l:\n    - a1\n    - b1\nz: 1\n", "l:\n    - a2\n    - b2\nz: 1\n", ""})
+	s := store{}
+	m := mustMergeSealed(t, "yaml", v, s)
+	if len(m.Conflicts) != 1 || m.Conflicts[0].Path.Text() != "l" {
+		t.Fatalf("in conflict are %v, want the list as a whole", m.Conflicts)
+	}
+	items := func(src []byte) (out []string) {
+		for line := range strings.Lines(string(src)) {
+			if strings.HasPrefix(line, "    - ENC") {
+				out = append(out, line)
+			}
+		}
+		return out
+	}
+	ours, theirs := items(m.Ours), items(m.Theirs)
+	for _, src := range [][]byte{m.Ours, m.Theirs} {
+		if _, err := reseal(t, "yaml", src, s); err != nil {
+			t.Errorf("one side's list: %v", err)
+		}
+	}
+	mixed := strings.Replace(string(m.Ours), ours[1], theirs[1], 1)
+	_, err := reseal(t, "yaml", []byte(mixed), s)
+	var bad *cipher.TamperedError
+	if !errors.As(err, &bad) || bad.Path == nil || bad.Path.Text() != "l" {
+		t.Errorf("an item of each side: got %v, want it found at l", err)
+	}
+}

@@ -3,7 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
-	"fmt"
+	"errors"
 	"slices"
 
 	"github.com/urfave/cli/v2"
@@ -188,17 +188,15 @@ func (r *resolveRun) settle(ctx context.Context) error {
 	if r.c.Bool("edit") && len(r.left.Conflicts) > 1 {
 		return &commandError{code: exitWrongState, text: "other keys are in conflict, too: " + conflictPaths(r.left.Conflicts), hint: "settle those first: --edit seals the file"}
 	}
-	for _, p := range paths {
-		keepOurs := r.c.Bool("ours")
-		if r.c.Bool("edit") {
-			keepOurs = conflictAt(r.left, p).Ours
-		}
-		if r.left, err = r.left.Settle(p, keepOurs); err != nil {
-			return fmt.Errorf("%s: %w", p, err)
-		}
-		if r.left.Whole {
-			return fmt.Errorf("%s: settling it would spoil the file: %s", p, r.left.Why)
-		}
+	keepOurs := r.c.Bool("ours")
+	if r.c.Bool("edit") {
+		keepOurs = conflictAt(r.left, paths[0]).Ours // there is only one
+	}
+	if r.left, err = r.left.Settle(keepOurs, paths...); err != nil {
+		return err
+	}
+	if r.left.Whole {
+		return errors.New("settling this would spoil the file: " + r.left.Why)
 	}
 	if len(r.left.Conflicts) > 0 || !bytes.Equal(r.left.Ours, r.left.Theirs) {
 		text := merge.Mark(r.left.Ours, r.left.Theirs, sideLabels(), gitMarkerSize)

@@ -120,25 +120,24 @@ func (v *view) resolve(arg commandArgument) (Made, error) {
 	if left.Whole || arg.Key == "" && len(left.Conflicts) == 0 {
 		return v.takeSide(left, ours)
 	}
-	settled := 0
+	var at []*formats.Path
 	for _, c := range left.Conflicts {
-		if arg.Key != "" && c.Path.Text() != arg.Key {
-			continue
+		if arg.Key == "" || c.Path.Text() == arg.Key {
+			at = append(at, c.Path)
 		}
-		if left, err = left.Settle(c.Path, ours); err != nil {
-			return Made{}, fmt.Errorf("%s: %s: %w", v.Name, c.Path, err)
-		}
-		if left.Whole {
-			return Made{}, fmt.Errorf("%s: %s: settling it would spoil the file: %s", v.Name, c.Path, left.Why)
-		}
-		settled++
 	}
-	if settled == 0 {
+	if len(at) == 0 {
 		return Made{}, fmt.Errorf("%s: %s is not in conflict", v.Name, oneLine(arg.Key))
+	}
+	if left, err = left.Settle(ours, at...); err != nil {
+		return Made{}, fmt.Errorf("%s: %w", v.Name, err)
+	}
+	if left.Whole {
+		return Made{}, fmt.Errorf("%s: settling this would spoil the file: %s", v.Name, left.Why)
 	}
 	if len(left.Conflicts) > 0 || !bytes.Equal(left.Ours, left.Theirs) {
 		text := merge.Mark(left.Ours, left.Theirs, merge.Labels{Ours: sideOurs, Theirs: sideTheirs}, merge.MarkerSize)
-		return Made{Text: text, Note: fmt.Sprintf("kept %s of %d; still in conflict: %d", arg.Side, settled, len(left.Conflicts))}, nil
+		return Made{Text: text, Note: fmt.Sprintf("kept %s of %d; still in conflict: %d", arg.Side, len(at), len(left.Conflicts))}, nil
 	}
 	return Made{Text: left.Ours, Note: "nothing is in conflict any more; save it, then gitseal reseal " + v.Name + " if the merge was made without a key"}, nil
 }
