@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -179,7 +180,7 @@ func (w *workbench) race(round int, script string) []writer {
 		cmd, stderr := w.command(w.bin, "set", "-q", w.target, one.key)
 		if one.edits {
 			cmd, stderr = w.command(w.bin, "edit", "--editor", fmt.Sprintf("%s %s %s %s", script, one.key, one.value, shown), w.target)
-			cmd.Env = append(cmd.Env, "RANDOM_DIGIT="+strconv.Itoa(rand.N(9)))
+			cmd.Env = append(slices.Clone(cmd.Env), "RANDOM_DIGIT="+strconv.Itoa(rand.N(9)))
 		} else {
 			cmd.Stdin = strings.NewReader(one.value)
 		}
