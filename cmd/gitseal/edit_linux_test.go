@@ -79,6 +79,7 @@ func TestEdit(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, string){
 		"again": editAgain, "again without comments": editAgainWithoutComments, "again in vim": editInVimAgain,
 		"detached": editDetached, "conflict": editConflict, "signals": editSignals, "two editors": twoEditors,
+		"terminal after a signal": editLeavesTerminal, "nano ended": editNanoEnded,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

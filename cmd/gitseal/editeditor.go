@@ -139,7 +139,7 @@ func explainEditor(err error, command *editor.Command) error {
 		return failure(err.Error(), "run gitseal on a terminal, or name an editor that needs none")
 	case errors.Is(err, editor.ErrEmpty):
 		return failure(err.Error(), "nothing was written; to remove the file, delete it")
-	case errors.Is(err, editor.ErrNoText):
+	case errors.Is(err, editor.ErrNoText), errors.Is(err, editor.ErrNotRegular):
 		return failure(err.Error(), "nothing was written")
 	case errors.Is(err, exec.ErrNotFound):
 		return failure("the editor was not found: "+err.Error(), "name another with --editor, or in the variable EDITOR")

@@ -17,6 +17,7 @@ import (
 	"github.com/gitseal/gitseal/cmd/internal/editor"
 	"github.com/gitseal/gitseal/cmd/internal/rescue"
 	"github.com/gitseal/gitseal/formats/binary"
+	"github.com/gitseal/gitseal/formats/merge"
 	"github.com/gitseal/gitseal/keysources"
 )
 
@@ -161,7 +162,13 @@ func (r *editRun) resume(ctx context.Context, id, name string) error {
 		e.base = base.PlaintextBytes()
 	}
 	e.rescueID = id
-	return e.run(ctx, text.PlaintextBytes(), nil)
+	edited := text.PlaintextBytes()
+	var notes []string
+	// A conflict that was not settled when the edit was kept is still to be.
+	if e.marked = merge.HasMarkers(edited) && !merge.HasMarkers(e.base); e.marked {
+		notes = []string{noteContradicts}
+	}
+	return e.run(ctx, edited, notes)
 }
 
 // checkFormat refuses a file of another format than that of a kept edit.

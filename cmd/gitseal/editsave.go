@@ -75,6 +75,9 @@ func (e *editing) accept(ctx context.Context, text []byte) error {
 	if e.marked && merge.HasMarkers(text) {
 		return &editor.Again{Err: errMarksLeft(), Notes: []string{"the text still has the marks of a conflict (<<<<<<<, =======, >>>>>>>): keep what is right, and delete them"}}
 	}
+	if err := e.freshRules(); err != nil {
+		return err
+	}
 	if e.plan != nil {
 		err := e.create(ctx, text)
 		if !errors.Is(err, atomicfile.ErrChanged) {

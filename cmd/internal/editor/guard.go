@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"time"
 )
 
@@ -32,7 +33,9 @@ func startGuard(args []string, dir string, env []string) (*guard, error) {
 		return nil, err
 	}
 	g := &guard{pipe: w, cmd: exec.Command(args[0], append(args[1:], dir)...)}
-	g.cmd.Stdin, g.cmd.Env, g.cmd.Dir = r, env, os.TempDir()
+	// The root is always there, whatever TMPDIR says, and holds no mount in use.
+	root := filepath.VolumeName(dir) + string(filepath.Separator)
+	g.cmd.Stdin, g.cmd.Env, g.cmd.Dir = r, env, root
 	setApart(g.cmd)
 	err = g.cmd.Start()
 	if e := r.Close(); err == nil {

@@ -24,3 +24,9 @@ func effect(_ os.Signal, editing bool) int {
 
 // terminalName is the console of the process, whatever its streams are.
 const terminalName = "CONIN$"
+
+// openAtOnce: no file makes us wait here.
+const openAtOnce = 0
+
+// inForeground: there is no background.
+func inForeground(*os.File) bool { return true }

@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"os/signal"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // setApart gives a process a session of its own: what ends a terminal, or all
@@ -47,3 +49,13 @@ func effect(s os.Signal, editing bool) int {
 
 // terminalName is the terminal of the process, whatever its streams are.
 const terminalName = "/dev/tty"
+
+// openAtOnce opens a file without waiting for whoever is at its other end, and no link.
+const openAtOnce = unix.O_NONBLOCK | unix.O_NOFOLLOW
+
+// inForeground reports whether we may change a terminal: those in the background are
+// stopped for it.
+func inForeground(f *os.File) bool {
+	group, err := unix.IoctlGetInt(int(f.Fd()), unix.TIOCGPGRP)
+	return err == nil && group == unix.Getpgrp()
+}

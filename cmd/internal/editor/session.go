@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,6 +31,8 @@ var (
 	ErrNoTerminal = errors.New("there is no terminal for the editor")
 	// ErrNoText: the editor has removed the file.
 	ErrNoText = errors.New("the editor left no file")
+	// ErrNotRegular: the editor has put something else in place of the file.
+	ErrNotRegular = errors.New("the editor left something that is no regular file")
 	// ErrTooLarge: the text is larger than the limit.
 	ErrTooLarge = errors.New("the text is too large")
 )
@@ -175,6 +176,9 @@ func (s *Session) Edit(text []byte) ([]byte, error) {
 		s.cancel(ErrInterrupted)
 	}
 	err = s.read(path)
+	if s.ctx.Err() != nil || code != 0 {
+		s.takeEmergency(path)
+	}
 	switch {
 	case s.ctx.Err() != nil:
 		return s.last, ErrInterrupted
@@ -187,26 +191,6 @@ func (s *Session) Edit(text []byte) ([]byte, error) {
 		return s.waitForDetached(path)
 	}
 	return s.last, nil
-}
-
-// read reads the text back.
-func (s *Session) read(path string) error {
-	f, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return ErrNoText
-	}
-	if err != nil {
-		return fmt.Errorf("reading the text back: %w", bare(err))
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, s.o.MaxSize+1))
-	if err != nil {
-		return fmt.Errorf("reading the text back: %w", bare(err))
-	}
-	if s.last = data; int64(len(data)) > s.o.MaxSize {
-		return ErrTooLarge
-	}
-	return nil
 }
 
 // seemsDetached reports whether an editor that returned at once may go on in a
@@ -257,6 +241,7 @@ func (s *Session) run(path string) (code int, held bool, err error) {
 		return 0, false, err
 	}
 	defer r.Close()
+	defer keepTerminal(p.In)()
 	p.Extra = []*os.File{w} // only to see when all that have it are gone
 	process, err := launch.Start(p)
 	// From here on it has what the keyboard sends, and what we are sent.
@@ -338,6 +323,23 @@ func (s *Session) program(path string) (p launch.Program, done func(), err error
 	}
 	p.In, p.Out, p.Err = tty, tty, tty
 	return p, func() { _ = tty.Close() }, nil
+}
+
+// keepTerminal returns what brings a terminal back into the state that it is in now:
+// an editor that was killed, or that we do not wait for, leaves it raw.
+func keepTerminal(f *os.File) (restore func()) {
+	if !isTerminal(f) {
+		return func() {}
+	}
+	state, err := term.GetState(int(f.Fd()))
+	if err != nil {
+		return func() {}
+	}
+	return func() {
+		if inForeground(f) {
+			_ = term.Restore(int(f.Fd()), state) // it may be gone
+		}
+	}
 }
 
 func isTerminal(f *os.File) bool { return f != nil && term.IsTerminal(int(f.Fd())) }

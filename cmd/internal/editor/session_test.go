@@ -93,14 +93,19 @@ func TestEdit(t *testing.T) {
 // TestEditErrors: what went wrong is told apart.
 func TestEditErrors(t *testing.T) {
 	for line, want := range map[string]error{
-		"rm":                         editor.ErrNoText,
-		"sh -c 'rm $1; mkdir $1' sh": syscall.EISDIR,
+		"rm":                          editor.ErrNoText,
+		"sh -c 'rm $1; mkdir $1' sh":  editor.ErrNotRegular,
+		"sh -c 'rm $1; mkfifo $1' sh": editor.ErrNotRegular,
+		"sh -c 'mv $1 $1.moved; ln -s $1.moved $1' sh":            editor.ErrNotRegular,
 		`sh -c 'dd if=/dev/zero count=10 status=none of="$1"' sh`: editor.ErrTooLarge,
-		"no-such-editor-here": exec.ErrNotFound,
+		"no-such-editor-here":                                     exec.ErrNotFound,
 	} {
 		s, _ := session(t, line, nil)
 		if _, err := s.Edit([]byte("a: 1\n")); !errors.Is(err, want) {
 			t.Errorf("%s: got %v, want %v", line, err, want)
+		}
+		if errors.Is(want, editor.ErrNotRegular) && s.Last() != nil {
+			t.Errorf("%s: %q is to be kept", line, s.Last())
 		}
 	}
 	s, _ := session(t, "sh -c 'echo b >> $1; exit 3' sh", nil)
@@ -117,6 +122,32 @@ func TestEditErrors(t *testing.T) {
 		o.Name = name
 		if _, err := editor.Open(t.Context(), o); err == nil {
 			t.Errorf("%q is no name of a file", name)
+		}
+	}
+}
+
+// TestEmergency: what an editor saves beside the file when it is ended is the text, and
+// nothing if it ends well.
+func TestEmergency(t *testing.T) {
+	for code, want := range map[string]string{"1": "a: unsaved\n", "0": "a: 1\n"} {
+		s, _ := session(t, `sh -c 'echo "a: unsaved" > "$1.save"; exit `+code+`' sh`, nil)
+		_, err := s.Edit([]byte("a: 1\n"))
+		if got := string(s.Last()); got != want {
+			t.Errorf("exit code %s: got %q, %v", code, got, err)
+		}
+	}
+}
+
+// TestGuardWithoutTempDir: the guard starts wherever the temporary files are to be.
+func TestGuardWithoutTempDir(t *testing.T) {
+	for _, dir := range []string{"/no/such/folder", "relative"} {
+		t.Setenv("TMPDIR", dir)
+		s, place := session(t, "sh -c 'echo b >> $1' sh", nil)
+		if got, err := s.Edit([]byte("a\n")); err != nil || string(got) != "a\nb\n" {
+			t.Errorf("%s: got %q, %v", dir, got, err)
+		}
+		if err := s.Close(); err != nil || len(entries(t, place)) != 0 {
+			t.Errorf("%s: left: %q, %v", dir, entries(t, place), err)
 		}
 	}
 }

@@ -40,12 +40,16 @@ type workspace struct {
 // killed together with their guards.
 func newWorkspace(places Places, guardArgs, env []string) (*workspace, error) {
 	base, inMemory := basePlace(places)
+	// The guard and the editor may look from another folder.
+	base, err := filepath.Abs(base)
+	if err != nil {
+		return nil, fmt.Errorf("making a private folder: %w", err)
+	}
 	Sweep(base)
 	w := &workspace{onDisk: !inMemory}
 	if err := w.create(base); err != nil {
 		return nil, fmt.Errorf("making a private folder: %w", err)
 	}
-	var err error
 	if w.guard, err = startGuard(guardArgs, w.dir, env); err != nil {
 		return nil, errors.Join(fmt.Errorf("starting the guard of the private folder: %w", err), w.remove())
 	}
