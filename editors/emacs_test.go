@@ -192,6 +192,30 @@ func TestEmacsMeanwhile(t *testing.T) {
 	}
 }
 
+// TestEmacsGone: as TestVimGone.
+func TestEmacsGone(t *testing.T) {
+	emacs := need(t, "emacs")
+	s := newSandbox(t)
+	got := s.lisp(emacs, s.file, `
+(search-forward "db-1.internal") (replace-match "mine")
+(delete-file "app.yaml")
+(cl-letf (((symbol-function 'yes-or-no-p) (lambda (&rest _) t)))
+  (try (save-buffer))
+  (say "%S" (list (buffer-modified-p) (file-exists-p "app.yaml")))
+  (try (gitseal-save-over))
+  (say "%S" (buffer-modified-p))
+  (insert " again")
+  (try (save-buffer)))
+`)
+	if len(got) != 5 || !strings.Contains(got[0], "the file is gone") || !strings.Contains(got[0], "gitseal-save-over seals it anew") || got[1] != "(t nil)" ||
+		got[2] != "done" || got[3] != "nil" || got[4] != "done" {
+		t.Errorf("got %q", got)
+	}
+	if plain := s.unsealed(s.file); plain != strings.Replace(plainYAML, "db-1.internal", "mine again", 1) {
+		t.Errorf("got %q", plain)
+	}
+}
+
 // TestEmacsWithoutKey: as TestVimWithoutKey.
 func TestEmacsWithoutKey(t *testing.T) {
 	emacs := need(t, "emacs")

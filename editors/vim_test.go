@@ -49,7 +49,7 @@ func (s *sandbox) vim(path string, plugin bool, args ...string) *exec.Cmd {
 
 // script runs Vim commands in a Vim that has a file open. What they pass to Say
 // is returned; an error in them is said, too.
-func (s *sandbox) script(vim, file, commands string) []string {
+func (s *sandbox) script(vim, file, commands string, flags ...string) []string {
 	s.t.Helper()
 	script := s.write("script.vim", `let g:said = []
 function! Say(what) abort
@@ -72,7 +72,7 @@ call writefile(g:said, $PROBE)
 qall!
 `)
 	_ = os.Remove(s.path("probe")) // of the script before
-	start(s.t, s.vim(vim, true, "-S", script, file)).ends()
+	start(s.t, s.vim(vim, true, append(flags, "-S", script, file)...)).ends()
 	return strings.Split(strings.TrimSuffix(s.read(s.path("probe")), "\n"), "\n")
 }
 
@@ -152,7 +152,7 @@ new
 bwipeout 1
 call Say(&shelltemp)
 `)
-		want := []string{"[0, 0, 0, 'acwrite', 'wipe', 0, 'yaml']", "||0", "[0, v:false, v:false]",
+		want := []string{"[0, 0, 0, 'acwrite', 'hide', 0, 'yaml']", "||0", "[0, v:false, v:false]",
 			"['# the shop''s database', 0]", "['# the shop''s database', 'acwrite']", "1"}
 		if strings.Join(got, "\n") != strings.Join(want, "\n") {
 			t.Errorf("got %q, want %q", got, want)

@@ -14,7 +14,7 @@
 ;;
 ;; `gitseal-redacted' shows a file without its values, which takes no key;
 ;; `gitseal-set' replaces one value; `gitseal-save-over' saves a file that
-;; somebody else has changed meanwhile.
+;; somebody else has changed or deleted meanwhile.
 ;;
 ;; Two traps shape this file.  `call-process-region' hands its region over in a
 ;; temporary file, so programs are run by `make-process', with pipes.  And a new
@@ -215,6 +215,10 @@ If that cannot be had, the text stays as it is, sealed."
       (gitseal--seal gitseal--digest)
     (gitseal--write-elsewhere)))
 
+(defun gitseal--gone-p ()
+  "Whether the sealed file has been deleted or renamed."
+  (not (file-exists-p gitseal--file)))
+
 (defun gitseal--seal (expected)
   "Seal the buffer into its file, if that is still what EXPECTED says."
   (pcase-let ((`(,code ,_ ,_ ,report)
@@ -226,6 +230,8 @@ If that cannot be had, the text stays as it is, sealed."
         (forward-line (1- line))
         (goto-char (min (line-end-position)
                         (+ (point) (max 0 (1- (or (alist-get 'column report) 1)))))))
+      (when (and (gitseal--gone-p) (equal expected gitseal--digest))
+        (setf (alist-get 'hint report) "M-x gitseal-save-over seals it anew"))
       (user-error "gitseal: not saved: %s" (gitseal--message report)))
     (setq gitseal--digest (alist-get 'digest report))
     (set-visited-file-modtime)
@@ -376,11 +382,15 @@ Without a key that opens the file it becomes a proposal."
       (message "%s" (string-trim said)))))
 
 (defun gitseal-save-over ()
-  "Save the buffer although somebody else has changed the file meanwhile."
+  "Save the buffer although somebody else has changed the file meanwhile.
+If the file is gone, it is sealed anew, as its rule says."
   (interactive)
   (unless (eq gitseal--state 'plain) (user-error "This buffer does not show a sealed file"))
-  (when (yes-or-no-p "Replace what somebody else has written? ")
-    (gitseal--seal "any")))
+  ;; What was asked about is what happens, also if the file comes or goes meanwhile.
+  (let ((gone (gitseal--gone-p)))
+    (when (yes-or-no-p (if gone "The file is gone.  Seal it anew? "
+                         "Replace what somebody else has written? "))
+      (gitseal--seal (if gone "none" "any")))))
 
 (add-hook 'find-file-hook #'gitseal--opened)
 (add-hook 'after-change-major-mode-hook #'gitseal--after-mode)

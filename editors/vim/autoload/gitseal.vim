@@ -1,6 +1,7 @@
 " Sealed files in buffers: b:gitseal holds what is known of one.
 "   path     the sealed file        digest   what it was when it was read
 "   state    plain, redacted
+"   own      'readonly' and 'modifiable' as they were before it was redacted
 
 augroup gitseal_buffer
 augroup END
@@ -8,12 +9,7 @@ augroup END
 " gitseal#Opened is called for each sealed file once it has been read, as it is.
 function! gitseal#Opened() abort
   let l:how = get(g:, 'gitseal_open', 'plain')
-  if exists('b:gitseal')
-    " Read again: it is as any other file, at first.
-    unlet b:gitseal
-    setlocal buftype= modifiable
-    autocmd! gitseal_buffer * <buffer>
-  endif
+  call gitseal#Reset()
   if gitseal#run#Missing()
     call s:Warn('this file is sealed, and there is no program ' . gitseal#run#Command()[0] . ' to open it')
   elseif l:how ==# 'plain'
@@ -21,6 +17,17 @@ function! gitseal#Opened() abort
   elseif l:how ==# 'redacted'
     call s:ShowRedacted(expand('%:p'))
   endif
+endfunction
+
+" gitseal#Reset is called when a buffer was read again: it is as any other file, at
+" first. After :bdelete only the autocommands are left of what it was.
+function! gitseal#Reset() abort
+  if exists('b:gitseal')
+    let &l:modifiable = get(b:gitseal, 'own', [0, &l:modifiable])[1]
+    unlet b:gitseal
+    setlocal buftype=
+  endif
+  autocmd! gitseal_buffer * <buffer>
 endfunction
 
 " gitseal#Plain replaces the text of the buffer by the plain file.
@@ -39,6 +46,9 @@ function! gitseal#Plain() abort
     return s:Warn(s:Message(l:result.report) . ' (shown without its values)')
   endif
   call s:Protect()
+  if has_key(get(b:, 'gitseal', {}), 'own')
+    let [&l:readonly, &l:modifiable] = b:gitseal.own
+  endif
   let b:gitseal = {'path': l:path, 'digest': l:result.report.digest, 'state': 'plain'}
   setlocal buftype=acwrite
   augroup gitseal_buffer
@@ -46,7 +56,8 @@ function! gitseal#Plain() abort
     autocmd BufWriteCmd <buffer> call gitseal#Write(expand('<amatch>'))
     autocmd FileWriteCmd <buffer> call gitseal#WriteRange(expand('<amatch>'), '')
     autocmd FileAppendCmd <buffer> call gitseal#WriteRange(expand('<amatch>'), 'a')
-    autocmd BufWipeout <buffer> call s:Release(str2nr(expand('<abuf>')))
+    " Not BufDelete: 'nobuflisted' triggers that, too, and the text stays.
+    autocmd BufUnload,BufWipeout <buffer> call s:Release(str2nr(expand('<abuf>')))
   augroup END
   try
     call gitseal#text#Fill(l:result.out)
@@ -65,7 +76,8 @@ endfunction
 " s:Protect keeps the text of the buffer off the disk. It is called while the buffer
 " still holds the sealed text, so that nothing else was ever in a swap or undo file.
 function! s:Protect() abort
-  setlocal noswapfile noundofile nomodeline bufhidden=wipe
+  " Not bufhidden=wipe: :hide and :Explore would drop changes without a word.
+  setlocal noswapfile noundofile nomodeline bufhidden=hide
   " Linters that work on temporary copies, and assistants that send text away.
   let [b:ale_enabled, b:copilot_enabled, b:codeium_enabled] = [0, v:false, v:false]
   " Registers, searches and command lines hold pieces of text until the end of the
@@ -75,23 +87,38 @@ function! s:Protect() abort
   else
     set viminfo=
   endif
-  " Filters get text through pipes.
-  if !exists('s:shelltemp')
-    let s:shelltemp = &shelltemp
+  " Filters get text through pipes, and no other program compares it: that would be
+  " by way of temporary files, and so it would if there is a 'diffexpr'.
+  if !exists('s:saved')
+    let s:saved = {'shelltemp': &shelltemp}
+    if has('diff')
+      let s:saved.diffexpr = &diffexpr
+      let s:saved.internal = &diffopt =~# '\<internal\>'
+    endif
   endif
   set noshelltemp
+  if has('diff')
+    set diffexpr= diffopt+=internal
+  endif
 endfunction
 
-" s:Release is called when a buffer goes; after the last one, filters work as before.
+" s:Release is called when the text of a buffer goes; after the last one, filters and
+" diffs work as before.
 function! s:Release(going) abort
   for l:info in getbufinfo()
-    if l:info.bufnr != a:going && get(get(l:info.variables, 'gitseal', {}), 'state', '') ==# 'plain'
+    if l:info.bufnr != a:going && l:info.loaded && get(get(l:info.variables, 'gitseal', {}), 'state', '') ==# 'plain'
       return
     endif
   endfor
-  if exists('s:shelltemp')
-    let &shelltemp = s:shelltemp
-    unlet s:shelltemp
+  if exists('s:saved')
+    let &shelltemp = s:saved.shelltemp
+    if has_key(s:saved, 'diffexpr')
+      let &diffexpr = s:saved.diffexpr
+      if !s:saved.internal
+        set diffopt-=internal
+      endif
+    endif
+    unlet s:saved
   endif
 endfunction
 
@@ -100,11 +127,17 @@ function! gitseal#Write(target) abort
   if !s:IsOwn(a:target)
     return s:WriteElsewhere(a:target, gitseal#text#Bytes(1, line('$')), '')
   endif
-  let l:args = ['seal', '--editor', '--path', b:gitseal.path, '--if-unchanged', v:cmdbang ? 'any' : b:gitseal.digest, '-']
+  " There is nothing to write over if the file is gone: it is sealed as its rule says.
+  let l:gone = empty(getftype(resolve(b:gitseal.path)))
+  let l:expected = !v:cmdbang ? b:gitseal.digest : l:gone ? 'none' : 'any'
+  let l:args = ['seal', '--editor', '--path', b:gitseal.path, '--if-unchanged', l:expected, '-']
   let l:result = gitseal#run#Call(l:args, gitseal#text#Bytes(1, line('$')))
   if l:result.code != 0
     if get(l:result.report, 'line', 0) > 0
       call cursor(l:result.report.line, get(l:result.report, 'column', 1))
+    endif
+    if l:gone && l:expected ==# b:gitseal.digest
+      let l:result.report.hint = ':w! seals it anew'
     endif
     throw 'gitseal: not written: ' . s:Message(l:result.report)
   endif
@@ -163,13 +196,14 @@ endfunction
 " s:ShowRedacted replaces the text of the buffer by the file without its values. No
 " key is needed for that. If it cannot be had, the text stays as it is, sealed.
 function! s:ShowRedacted(path) abort
+  let l:own = get(get(b:, 'gitseal', {}), 'own', [&l:readonly, &l:modifiable])
   let l:result = gitseal#run#Call(['view', '--', a:path], v:null)
   if l:result.code == 0
     setlocal noswapfile noundofile nomodeline
     call gitseal#text#Fill(l:result.out)
   endif
   setlocal buftype=nowrite readonly nomodifiable nomodified
-  let b:gitseal = {'path': a:path, 'digest': '', 'state': 'redacted'}
+  let b:gitseal = {'path': a:path, 'digest': '', 'state': 'redacted', 'own': l:own}
 endfunction
 
 " gitseal#Set asks for a value and puts it into the sealed file. Without a key it

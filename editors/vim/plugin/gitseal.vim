@@ -21,7 +21,8 @@ endfunction
 
 augroup gitseal
   autocmd!
-  autocmd BufReadPost * if s:IsSealed() | call gitseal#Opened() | endif
+  autocmd BufReadPost * if s:IsSealed() | call gitseal#Opened()
+        \ | elseif exists('#gitseal_buffer#BufWriteCmd#<buffer>') | call gitseal#Reset() | endif
 augroup END
 
 command! -bar GitsealOpen call gitseal#Plain()

@@ -2,7 +2,8 @@
 " show is kept in its options, so that writing gives the same bytes again.
 
 " gitseal#text#Fill makes the lines, see run.vim, the text of the buffer, and nothing
-" else: no undo leads back to what was there.
+" else: no undo leads back to what was there, and 'readonly' and 'modifiable' stay as
+" the user has them (vim -R, vim -M).
 function! gitseal#text#Fill(bytes) abort
   let l:lines = copy(a:bytes)
   let l:eol = len(l:lines) > 1 && l:lines[-1] ==# ''
@@ -19,10 +20,16 @@ function! gitseal#text#Fill(bytes) abort
     call map(l:lines, {i, l -> i < len(l:ended) ? strpart(l, 0, len(l) - 1) : l})
   endif
   let l:foreign = &encoding !=# 'utf-8' && match(l:lines, '[^\x00-\x7f]') >= 0
-  call s:Replace(l:lines)
-  let &l:fileformat = l:dos ? 'dos' : 'unix'
-  let &l:fileencoding = 'utf-8'
-  let [&l:bomb, &l:endofline, &l:fixendofline, &l:binary] = [l:bomb, l:eol, 0, 0]
+  let l:own = [&l:readonly, &l:modifiable]
+  setlocal modifiable noreadonly
+  try
+    call s:Replace(l:lines)
+    let &l:fileformat = l:dos ? 'dos' : 'unix'
+    let &l:fileencoding = 'utf-8'
+    let [&l:bomb, &l:endofline, &l:fixendofline, &l:binary] = [l:bomb, l:eol, 0, 0]
+  finally
+    let [&l:readonly, &l:modifiable] = l:own
+  endtry
   if l:foreign
     setlocal readonly
     throw 'gitseal: the file is UTF-8 and this Vim is not: opened read-only (:set encoding=utf-8 first)'
@@ -30,7 +37,6 @@ function! gitseal#text#Fill(bytes) abort
 endfunction
 
 function! s:Replace(lines) abort
-  setlocal modifiable noreadonly
   let l:levels = &l:undolevels
   setlocal undolevels=-1
   try
