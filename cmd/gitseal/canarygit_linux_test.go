@@ -122,6 +122,7 @@ func (s *story) edit(code int, expr string, flags ...string) {
 // git, and then looks for its secrets, in all their forms, in the repository with all
 // objects, the temporary folders and the home folder, and in what was said.
 func TestNothingIsLeftBehind(t *testing.T) {
+	skipUnderRace(t)
 	s := newStory(t, buildProgram(t))
 	chapters := []struct {
 		name string
@@ -345,4 +346,12 @@ func (s *story) failures() {
 	s.as(s.env, 3, "", "gitseal", "check", "app.yaml")
 	s.do("git", "checkout", "-q", "--", "app.yaml")
 	s.do("git", "gc", "-q")
+}
+
+// skipUnderRace leaves out what runs a program that has no race detector in it.
+func skipUnderRace(t *testing.T) {
+	t.Helper()
+	if raceEnabled && testing.Short() {
+		t.Skip("nothing here is under the race detector; the test without it runs this")
+	}
 }

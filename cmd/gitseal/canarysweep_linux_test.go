@@ -96,6 +96,7 @@ func (s *story) objects() int { s.t.Helper(); return len(s.objectsByName()) }
 // TestSweepFindsLeaks is the control: the leaks of sops as a textconv driver whose
 // output git keeps, and of files here and there, are found.
 func TestSweepFindsLeaks(t *testing.T) {
+	skipUnderRace(t)
 	sops := sopstest.Binary(t, sopstest.Versions[0])
 	s := newStory(t, buildProgram(t))
 	s.beginning()

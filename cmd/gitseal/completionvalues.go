@@ -116,8 +116,13 @@ func (c *completer) values(f cli.Flag, cur string) []candidate {
 	case "keyservice":
 		return []candidate{{text: "unix://", more: true}, {text: "tcp://", more: true}}
 	}
+	return c.placeholderValues(d.GetUsage(), cur)
+}
+
+// placeholderValues goes by what a flag's usage calls its value.
+func (c *completer) placeholderValues(usage, cur string) []candidate {
 	what := ""
-	if m := placeholder.FindStringSubmatch(d.GetUsage()); m != nil {
+	if m := placeholder.FindStringSubmatch(usage); m != nil {
 		what = m[1]
 	}
 	switch what {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -127,17 +126,6 @@ func (s *session) settles() {
 func onScreen(w *workbench, args ...string) *session {
 	w.env = append(w.env, "TERM=xterm", "LANG=C.UTF-8", "XDG_CONFIG_HOME="+filepath.Join(filepath.Dir(w.dir), ".config"))
 	return onOwnTerminal(w, append([]string{"sh", "-c", `stty rows 40 cols 100; exec "$0" "$@"`}, args...)...)
-}
-
-func needProgram(t *testing.T, name string) {
-	t.Helper()
-	_, err := exec.LookPath(name)
-	if err != nil && os.Getenv(noSkipEnv) != "" {
-		t.Fatal(err)
-	}
-	if err != nil {
-		t.Skip(err)
-	}
 }
 
 // TestEditKeepsNothing: real editors, whose users have switched on everything that
