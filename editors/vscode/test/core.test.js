@@ -18,25 +18,25 @@ function withAnswers(...answers) {
 
 test('a value goes through standard input, and nowhere else', async () => {
     const { gitseal, calls } = withAnswers({ stdout: '{"action":"set","path":"db.x"}' });
-    const result = await gitseal.set('/work/a.yaml', 'db.x', Buffer.from('hunter2'));
+    const result = await gitseal.set('/repo/a.yaml', 'db.x', Buffer.from('hunter2'));
     assert.equal(result.action, 'set');
-    assert.deepEqual(calls[0].args, ['set', '--json', '--', '/work/a.yaml', 'db.x', '-']);
+    assert.deepEqual(calls[0].args, ['set', '--json', '--', '/repo/a.yaml', 'db.x', '-']);
     assert.equal(calls[0].input, 'hunter2');
     assert.ok(!JSON.stringify([calls[0].args, calls[0].options]).includes('hunter2'));
 });
 
 test('programs are started without a shell, a terminal and variables of ours', async () => {
     const { gitseal, calls } = withAnswers({ stdout: '{}' });
-    await gitseal.view('/work/a.yaml');
+    await gitseal.view('/repo/a.yaml');
     const { shell, stdio, env, cwd, detached } = calls[0].options;
     assert.deepEqual({ shell, stdio, env, cwd, detached }, { shell: false, stdio: ['pipe', 'pipe', 'pipe'], env: undefined, cwd: '/work', detached: process.platform !== 'win32' });
 });
 
 test('a file name or key that looks like a flag stays a name', async () => {
     const { gitseal, calls } = withAnswers({ stdout: '{}' }, { stdout: 'v' }, { stdout: '', stderr: '{"code":0}' });
-    await gitseal.view('/work/--describe');
-    await gitseal.get('/work/a.yaml', '--json');
-    await gitseal.unseal('/work/a.yaml');
+    await gitseal.view('/repo/--describe');
+    await gitseal.get('/repo/a.yaml', '--json');
+    await gitseal.unseal('/repo/a.yaml');
     for (const call of calls) {
         assert.ok(call.args.includes('--'), call.args.join(' '));
         assert.ok(call.args.indexOf('--') < call.args.findIndex(a => a.startsWith('/work') || a === '--json' && call.args[0] === 'get'));
