@@ -32,8 +32,11 @@ const (
 	tagSize      = 16
 )
 
+// SealedPrefix is what every sealed value begins with, and no plain value may.
+const SealedPrefix = "ENC[AES256_GCM,"
+
 // looksSealed reports whether a text begins as a sealed value does.
-func looksSealed(text string) bool { return strings.HasPrefix(text, "ENC[AES256_GCM,") }
+func looksSealed(text string) bool { return strings.HasPrefix(text, SealedPrefix) }
 
 // typeOf returns the name of a kind in sealed values.
 func typeOf(k formats.Kind) string {

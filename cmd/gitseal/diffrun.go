@@ -12,6 +12,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/gitseal/gitseal/cipher"
 	"github.com/gitseal/gitseal/cmd/internal/changes"
 	"github.com/gitseal/gitseal/cmd/internal/gitrepo"
 	"github.com/gitseal/gitseal/formats"
@@ -212,7 +213,7 @@ func (r *diffRun) read(ctx context.Context, d *fileDiff) (bool, error) {
 
 // mayBeSealed reports whether it is worth to look closer at a file.
 func mayBeSealed(data []byte) bool {
-	return looksSealed(data) || bytes.Contains(data, []byte(sealedPrefix))
+	return looksSealed(data) || bytes.Contains(data, []byte(cipher.SealedPrefix))
 }
 
 // load gets the content of a side.

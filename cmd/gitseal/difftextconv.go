@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/gitseal/gitseal/cipher"
 	"github.com/gitseal/gitseal/cmd/internal/atomicfile"
 	"github.com/gitseal/gitseal/cmd/internal/readers"
 	"github.com/gitseal/gitseal/cmd/internal/redacted"
@@ -56,7 +57,7 @@ func readShown(name string) ([]byte, error) {
 
 // textconv returns a sealed file without its values, and anything else as it is.
 func textconv(name, format string, data []byte) []byte {
-	if !looksSealed(data) && !bytes.Contains(data, []byte(sealedPrefix)) || len(data) > formats.MaxSealed {
+	if !looksSealed(data) && !bytes.Contains(data, []byte(cipher.SealedPrefix)) || len(data) > formats.MaxSealed {
 		return data
 	}
 	if text, ok := redactFile(name, format, data); ok {
@@ -104,9 +105,6 @@ func formatsToTry(name, format string) []formats.Format {
 	}
 	return out
 }
-
-// sealedPrefix is how every sealed value begins.
-const sealedPrefix = "ENC[AES256_GCM,"
 
 var sealedText = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`ENC\[AES256_GCM,data:[^],\n]*,iv:[^],\n]*,tag:[^],\n]*,type:([a-z]+)\]`)

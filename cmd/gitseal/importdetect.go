@@ -107,7 +107,7 @@ func isSealedBinary(file string) bool {
 	head := make([]byte, enough)
 	n, err := io.ReadFull(f, head)
 	return (err == nil || errors.Is(err, io.ErrUnexpectedEOF)) && bytes.HasPrefix(head[:n], []byte("{")) &&
-		bytes.Contains(head[:n], []byte(`"data": "ENC[AES256_GCM,`))
+		bytes.Contains(head[:n], []byte(`"data": "`+cipher.SealedPrefix))
 }
 
 // detect tells what a file is. ok is false for a file of a folder that import has
@@ -149,7 +149,7 @@ func (r *importRun) guess(in input) string {
 			return fromSealedSecret
 		}
 	}
-	if bytes.Contains(in.data, []byte("ENC[AES256_GCM,")) || bytes.Contains(in.data, []byte("sops")) {
+	if bytes.Contains(in.data, []byte(cipher.SealedPrefix)) || bytes.Contains(in.data, []byte("sops")) {
 		if _, err := cipher.Inspect(in.format, in.data); !isNotSealed(err) {
 			return fromSops
 		}

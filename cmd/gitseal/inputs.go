@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/gitseal/gitseal/cipher"
 	"github.com/gitseal/gitseal/cmd/internal/workset"
 	"github.com/gitseal/gitseal/formats"
 	"github.com/gitseal/gitseal/formats/all"
@@ -172,7 +173,7 @@ func (in *input) load(c *cli.Context, s std, book *ruleBook) error {
 	if err := in.settleFormat(c.String("format"), book); err != nil {
 		return err
 	}
-	sealed := bytes.Contains(in.data, []byte(markOfSealed))
+	sealed := bytes.Contains(in.data, []byte(cipher.SealedPrefix))
 	if !in.undecided && (in.formatName != "binary" || sealed) && inConflict(in.data) {
 		return errInConflict(in.name, sealed)
 	}

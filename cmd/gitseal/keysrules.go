@@ -208,7 +208,7 @@ func (k *keysRun) left(c configChange) (folder string, n int) {
 // isStale reports whether a file is sealed, and for others than its rule says.
 func (k *keysRun) isStale(in input) bool {
 	var err error
-	if in.data, err = readFile(in.path); err != nil || !bytes.Contains(in.data, []byte("ENC[AES256_GCM,")) {
+	if in.data, err = readFile(in.path); err != nil || !bytes.Contains(in.data, []byte(cipher.SealedPrefix)) {
 		return false
 	}
 	if err := in.settleFormat("", k.after.book); err != nil {

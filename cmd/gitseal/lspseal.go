@@ -164,7 +164,7 @@ func wholeVersion(ctx context.Context, in input) (input, *redacted.View, error) 
 // wholeView returns the view of a sealed file in which all is as its selector says, nil
 // for others.
 func wholeView(f formats.Format, data []byte) *redacted.View {
-	if !bytes.Contains(data, []byte(markOfSealed)) {
+	if !bytes.Contains(data, []byte(cipher.SealedPrefix)) {
 		return nil
 	}
 	view, err := redacted.New(f, data)

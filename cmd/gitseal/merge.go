@@ -181,7 +181,7 @@ func (j *mergeJob) merge(ctx context.Context, s std, u *ui) error {
 // guessFormat finds the format of sealed files whose name says nothing: the one
 // that finds a metadata block in both sides.
 func (j *mergeJob) guessFormat() {
-	if j.in.formatName != "binary" || !bytes.Contains(j.v.Ours, []byte(markOfSealed)) {
+	if j.in.formatName != "binary" || !bytes.Contains(j.v.Ours, []byte(cipher.SealedPrefix)) {
 		return
 	}
 	for _, name := range slices.Concat([]string{"binary"}, all.Names()) {

@@ -42,7 +42,7 @@ func (r *sealRun) findPrevious(ctx context.Context, in []input) (*previousVersio
 		return p, nil
 	}
 	for _, f := range in {
-		if f.path == "" || bytes.Contains(f.data, []byte("ENC[AES256_GCM,")) {
+		if f.path == "" || bytes.Contains(f.data, []byte(cipher.SealedPrefix)) {
 			continue // standard input, or sealed already
 		}
 		reuse, err := r.book.reuses(f.rulePath)
@@ -88,7 +88,7 @@ func (p *previousVersions) open(ctx context.Context, in input, ids *identities) 
 		if err != nil {
 			return nil, fmt.Errorf("reading the previous version from git: %w", err)
 		}
-		if !bytes.Contains(data, []byte("ENC[AES256_GCM,")) {
+		if !bytes.Contains(data, []byte(cipher.SealedPrefix)) {
 			continue
 		}
 		o, err := cipher.Open(ctx, in.format, data, opts)

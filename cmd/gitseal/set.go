@@ -276,7 +276,7 @@ func (r *setRun) node(ctx context.Context, in input, old *formats.Node) (formats
 	node, err := nodeOf(text, r.typ, old)
 	var bad *valueError
 	if err == nil && in.formatName != "binary" && anyScalar(&node, isSealedText) {
-		err = &valueError{text: "it looks sealed already (" + markOfSealed + "…)", hint: "set takes what is to be sealed; gitseal get prints a sealed value as it was before"}
+		err = &valueError{text: "it looks sealed already (" + cipher.SealedPrefix + "…)", hint: "set takes what is to be sealed; gitseal get prints a sealed value as it was before"}
 	}
 	if errors.As(err, &bad) {
 		bad.path = r.path

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gitseal/gitseal/cipher"
 	"github.com/gitseal/gitseal/formats"
 )
 
@@ -77,9 +78,6 @@ func jsonHint(err error) string {
 	return "--type json takes one JSON value, a string of it in double quotes; --type string takes text as it is"
 }
 
-// markOfSealed is what every value begins with that sops has sealed.
-const markOfSealed = "ENC[AES256_GCM,"
-
 // anyScalar reports whether one of the scalars of a value is as wanted.
 func anyScalar(n *formats.Node, wanted func(*formats.Node) bool) bool {
 	if n.Kind == formats.ScalarNode {
@@ -89,7 +87,7 @@ func anyScalar(n *formats.Node, wanted func(*formats.Node) bool) bool {
 }
 
 func isSealedText(n *formats.Node) bool {
-	return n.Scalar.Kind == formats.String && strings.HasPrefix(n.Scalar.Text, markOfSealed)
+	return n.Scalar.Kind == formats.String && strings.HasPrefix(n.Scalar.Text, cipher.SealedPrefix)
 }
 
 // isRounded reports whether sops does not read a number with all its digits.

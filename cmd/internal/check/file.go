@@ -67,7 +67,7 @@ func (c *checker) run() {
 	if isConfig(c.Name) {
 		c.config()
 	}
-	marked := looksSealed(c.Data)
+	marked := LooksSealed(c.Data)
 	if at := conflictAt(c.Data); at >= 0 && (marked && c.formatName() != "binary" || c.Expected.Applied.Meant) {
 		c.broken = true
 		c.add(at, Finding{ID: IDConflict, Message: "a merge conflict was left here", Hint: "settle it with gitseal resolve, or merge the two sides again with gitseal merge"})
@@ -76,7 +76,7 @@ func (c *checker) run() {
 	}
 	name := c.formatName()
 	var err error
-	stray := bytes.Contains(c.Data, []byte(sealedMark))
+	stray := bytes.Contains(c.Data, []byte(cipher.SealedPrefix))
 	if marked || c.Expected.Applied.Meant || name != "binary" && (stray || suggestsSealed(c.Name) || mayHoldSecrets(c.Data) || mayHide(c.Data)) {
 		format, _ := all.ByName(name)
 		c.doc, err = format.Parse(c.Data)
@@ -196,11 +196,11 @@ func (c *checker) plainFile(err error) {
 
 // strayAt returns where the first sealed value of a file without metadata stands.
 func (c *checker) strayAt() int {
-	if c.doc == nil || c.formatName() == "binary" || !bytes.Contains(c.Data, []byte(sealedMark)) {
+	if c.doc == nil || c.formatName() == "binary" || !bytes.Contains(c.Data, []byte(cipher.SealedPrefix)) {
 		return -1
 	}
 	for i := range c.doc.Leaves {
-		if l := &c.doc.Leaves[i]; l.Kind == formats.String && strings.HasPrefix(l.Text, sealedMark) && strings.HasSuffix(strings.TrimSpace(l.Text), "]") && strings.Contains(l.Text, ",type:") {
+		if l := &c.doc.Leaves[i]; l.Kind == formats.String && strings.HasPrefix(l.Text, cipher.SealedPrefix) && strings.HasSuffix(strings.TrimSpace(l.Text), "]") && strings.Contains(l.Text, ",type:") {
 			return l.Start
 		}
 	}

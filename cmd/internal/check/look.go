@@ -4,14 +4,13 @@ import (
 	"bytes"
 	"path"
 	"strings"
+
+	"github.com/gitseal/gitseal/cipher"
 )
 
-// sealedMark begins a sealed value.
-const sealedMark = "ENC[AES256_GCM,"
-
-// looksSealed reports whether a file has what sealed files have, whatever its format.
-func looksSealed(data []byte) bool {
-	return bytes.Contains(data, []byte(sealedMark)) && bytes.Contains(data, []byte("sops"))
+// LooksSealed reports whether a file has what sealed files have, whatever its format.
+func LooksSealed(data []byte) bool {
+	return bytes.Contains(data, []byte(cipher.SealedPrefix)) && bytes.Contains(data, []byte("sops"))
 }
 
 // sealedElsewhere reports whether a file is sealed by another program.

@@ -192,13 +192,13 @@ func cause(err error) error {
 // leftoverInTree finds a plain copy of a sealed file that is about to be committed, or
 // was.
 func leftoverInTree(t *target, data []byte, e Expected) []Finding {
-	if _, onDisk := t.tree.(*workTree); onDisk || looksSealed(data) || len(data) == 0 {
+	if _, onDisk := t.tree.(*workTree); onDisk || LooksSealed(data) || len(data) == 0 {
 		return nil
 	}
 	folder, base := filepath.Split(t.path)
 	for _, of := range Leftovers(base) {
 		other, err := t.tree.beside(filepath.Join(folder, of))
-		if err == nil && looksSealed(other) {
+		if err == nil && LooksSealed(other) {
 			return leftover(t.name, of, Error, e)
 		}
 	}
@@ -257,7 +257,7 @@ func (r *runner) leftoverOnDisk(path string, sealed map[string]bool, listed bool
 			continue // git ignores it: people have their plain copy there on purpose
 		}
 		data, err := t.beside(path)
-		if err != nil || len(data) == 0 || looksSealed(data) {
+		if err != nil || len(data) == 0 || LooksSealed(data) {
 			return nil
 		}
 		config, source, _ := t.config(path)

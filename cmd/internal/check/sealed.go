@@ -42,7 +42,7 @@ func (c *checker) leaves(m *cipher.Metadata) {
 		f := Finding{Path: info.Path.Text()}
 		switch info.State {
 		case cipher.StatePlain:
-			if l := &c.doc.Leaves[i]; l.Kind != formats.String || !strings.HasPrefix(l.Text, sealedMark) || !strings.HasSuffix(strings.TrimSpace(l.Text), "]") {
+			if l := &c.doc.Leaves[i]; l.Kind != formats.String || !strings.HasPrefix(l.Text, cipher.SealedPrefix) || !strings.HasSuffix(strings.TrimSpace(l.Text), "]") {
 				continue
 			}
 			c.broken = true

@@ -1,7 +1,6 @@
 package lsp
 
 import (
-	"bytes"
 	"io"
 	"os"
 	"path/filepath"
@@ -159,14 +158,6 @@ func (s *server) view(uri string) *view {
 	return v
 }
 
-// sealedMark is in every sealed value.
-const sealedMark = "ENC[AES256_GCM,"
-
-// looksSealed reports whether a text has what sealed files have.
-func looksSealed(text []byte) bool {
-	return bytes.Contains(text, []byte(sealedMark)) && bytes.Contains(text, []byte("sops"))
-}
-
 // sealedOnDisk reports whether a file is sealed as it is stored.
 func sealedOnDisk(path string) bool {
 	info, err := os.Stat(path)
@@ -179,5 +170,5 @@ func sealedOnDisk(path string) bool {
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, formats.MaxSealed))
-	return err == nil && looksSealed(data)
+	return err == nil && check.LooksSealed(data)
 }

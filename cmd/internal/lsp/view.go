@@ -64,12 +64,12 @@ func (v *view) read(rules Rules) {
 		name = all.NameForFile(v.Path)
 	}
 	v.format, _ = all.ByName(name)
-	v.conflicted = merge.HasMarkers(v.Text) && bytes.Contains(v.Text, []byte("\n=======")) && (looksSealed(v.Text) || v.expected.Applied.Meant)
+	v.conflicted = merge.HasMarkers(v.Text) && bytes.Contains(v.Text, []byte("\n=======")) && (check.LooksSealed(v.Text) || v.expected.Applied.Meant)
 	if v.tooLong || v.format == nil {
 		return
 	}
-	v.shadow = !looksSealed(v.Text) && !v.isConfig() && sealedOnDisk(v.Path)
-	if looksSealed(v.Text) || v.expected.Applied.Rule != nil && name != "binary" {
+	v.shadow = !check.LooksSealed(v.Text) && !v.isConfig() && sealedOnDisk(v.Path)
+	if check.LooksSealed(v.Text) || v.expected.Applied.Rule != nil && name != "binary" {
 		v.parsed, _ = v.format.Parse(v.Text) // what is wrong with it is a finding
 	}
 	if v.parsed != nil && v.parsed.Meta != nil {

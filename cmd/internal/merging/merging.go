@@ -12,9 +12,6 @@ import (
 	"github.com/gitseal/gitseal/formats/merge"
 )
 
-// markOfSealed is in every file that holds a sealed value.
-const markOfSealed = "ENC[AES256_GCM,"
-
 // Driver merges versions of one file.
 type Driver struct {
 	Format formats.Format
@@ -93,7 +90,7 @@ type looked struct {
 }
 
 func (d *Driver) look(src []byte) looked {
-	marked := bytes.Contains(src, []byte(markOfSealed))
+	marked := bytes.Contains(src, []byte(cipher.SealedPrefix))
 	doc, err := d.Format.Parse(src)
 	if err != nil {
 		return looked{marked: marked, err: err}

@@ -54,9 +54,6 @@ var generatePattern = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`^<generate ([a-z0-9-]+)(?: ([0-9]+))?>$`)
 })
 
-// markOfSealed is what every sealed value begins with.
-const markOfSealed = "ENC[AES256_GCM,"
-
 // Read takes an edited text of the view. A token stands for its value wherever the
 // value could stand in a sealed file: under the same keys, which leaves the order of
 // a list's items free. A token that stands twice, elsewhere, within another text, or
@@ -150,7 +147,7 @@ func (r *reader) leaf(i int) error {
 	switch {
 	case strings.HasPrefix(text, strings.TrimSpace(tokenStart)):
 		return r.token(i, text)
-	case strings.HasPrefix(text, markOfSealed):
+	case strings.HasPrefix(text, cipher.SealedPrefix):
 		return r.fail(i, "a sealed value was pasted here: only tokens of this file stand for sealed values")
 	case strings.HasPrefix(text, "<generate") && l.Kind == formats.String:
 		return r.generated(i, text)
@@ -234,7 +231,7 @@ func (v *View) check(d *Draft, made []*formats.Path) error {
 	var empty map[string]formats.Scalar // the empty values that the file has
 	for i := range d.Document.Leaves {
 		l := &d.Document.Leaves[i]
-		sealed := strings.HasPrefix(l.Text, markOfSealed)
+		sealed := strings.HasPrefix(l.Text, cipher.SealedPrefix)
 		switch {
 		case !selected[i] && (sealed || slices.ContainsFunc(made, l.Path.Equal) && l.Kind != formats.Comment):
 			return failAt(d.Document, i, "the file's selector would leave this value plain here")

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gitseal/gitseal/cipher"
 	"github.com/gitseal/gitseal/formats"
 )
 
@@ -113,7 +114,7 @@ func (v *View) withoutNew(f formats.Format, d *Draft, out *Keyless) ([]byte, err
 			sealed = strings.TrimSuffix(v.Document.Leaves[was].Text, "\n")
 		}
 		switch {
-		case exists && strings.HasPrefix(sealed, markOfSealed) && !inUse[sealed]:
+		case exists && strings.HasPrefix(sealed, cipher.SealedPrefix) && !inUse[sealed]:
 			value := formats.Value{Leaf: i, Scalar: formats.Scalar{Kind: formats.Sealed, Text: sealed}}
 			edit.Values = append(edit.Values, value)
 			value.Raw = v.Document.Text(was)
@@ -257,7 +258,7 @@ type record struct {
 
 func recordOf(l *formats.Leaf) record {
 	s := l.Scalar
-	if strings.HasPrefix(s.Text, markOfSealed) {
+	if strings.HasPrefix(s.Text, cipher.SealedPrefix) {
 		s.Text = strings.TrimSuffix(s.Text, "\n") // a block's last line break is layout
 	}
 	return record{path: l.Path.Text(), Scalar: s}

@@ -6,6 +6,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/gitseal/gitseal/cipher"
 	"github.com/gitseal/gitseal/formats"
 )
 
@@ -18,7 +19,7 @@ func inDocument(doc *formats.Document, c *collector) {
 	d := &documentScan{doc: doc, kube: secretsOf(doc), named: namesOfValues(doc), careless: isFlat(doc), collector: c}
 	for i := range doc.Leaves {
 		l := &doc.Leaves[i]
-		if l.Path == nil || l.Kind != formats.String && l.Kind != formats.Int || strings.HasPrefix(l.Text, sealedMark) {
+		if l.Path == nil || l.Kind != formats.String && l.Kind != formats.Int || strings.HasPrefix(l.Text, cipher.SealedPrefix) {
 			continue
 		}
 		if c.full() {

@@ -1,6 +1,10 @@
 package scan
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/gitseal/gitseal/cipher"
+)
 
 // span is where a secret stands; weak as in [Hit].
 type span struct {
@@ -78,11 +82,8 @@ var theMatcher = sync.OnceValue(func() *matcher {
 	return m
 })
 
-// sealedMark begins a sealed value, which is passed over.
-const sealedMark = "ENC[AES256_GCM,"
-
 func allPatterns() []pattern {
-	list := []pattern{{literal: sealedMark, find: skipSealed}}
+	list := []pattern{{literal: cipher.SealedPrefix, find: skipSealed}}
 	for _, t := range tokens() {
 		list = append(list, pattern{t.id, t.title, t.literal, t.find})
 	}
@@ -91,7 +92,7 @@ func allPatterns() []pattern {
 
 // skipSealed spans a sealed value.
 func skipSealed(src []byte, at int) (span, bool) {
-	for end := at + len(sealedMark); end < len(src); end++ {
+	for end := at + len(cipher.SealedPrefix); end < len(src); end++ {
 		switch c := src[end]; {
 		case c == ']':
 			return span{start: at, end: end + 1}, true

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/base64"
 	"strings"
+
+	"github.com/gitseal/gitseal/cipher"
 )
 
 // inText finds values under keys that promise a secret in text that no format reads:
@@ -90,7 +92,7 @@ func (s *configScan) kubernetes(line string, e entry, ok bool) bool {
 		s.data = strings.TrimSuffix(trimmed, ":")
 	case trimmed != "" && trimmed[0] != ' ' && trimmed[0] != '{' && trimmed[0] != '#':
 		s.data = ""
-	case s.data != "" && ok && trimmed[0] == ' ' && !strings.HasPrefix(e.value, sealedMark):
+	case s.data != "" && ok && trimmed[0] == ' ' && !strings.HasPrefix(e.value, cipher.SealedPrefix):
 		return isSecretText(s.data, e.value)
 	}
 	return false

@@ -3,6 +3,8 @@ package scan
 import (
 	"strings"
 	"unicode"
+
+	"github.com/gitseal/gitseal/cipher"
 )
 
 // IsPlaceholder reports whether a value stands for a secret rather than being one: it
@@ -16,7 +18,7 @@ func IsPlaceholder(s string) bool {
 	case isTemplate(s), isReference(low), isPath(s), isStandIn(low):
 		return true
 	}
-	return strings.HasPrefix(s, sealedMark) || countsUp([]byte(s)) && !isStrong(s)
+	return strings.HasPrefix(s, cipher.SealedPrefix) || countsUp([]byte(s)) && !isStrong(s)
 }
 
 // isTemplate reports whether a value is filled in by some program.
