@@ -222,7 +222,7 @@ func (r *diffRun) load(s *diffSide) error {
 	switch {
 	case s.name == "":
 	case s.id != "":
-		s.data, err = r.repo.Object(s.id)
+		s.data, err = r.repo.Blob(s.id)
 	default:
 		s.data, err = readFile(s.path)
 		if errors.Is(err, fs.ErrNotExist) {

@@ -118,7 +118,7 @@ func sealAlone(ctx context.Context, text []byte, own []keysources.Recipient) ([]
 	return sealBinary(ctx, text, cipher.SealOptions{Recipients: own})
 }
 
-// sealText seals a text as it is, whatever it may be.
+// sealBinary seals a text as it is, whatever it may be.
 func sealBinary(ctx context.Context, text []byte, opts cipher.SealOptions) ([]byte, error) {
 	sealed, err := cipher.Seal(ctx, binary.Format{}, text, opts)
 	if err != nil {

@@ -151,7 +151,7 @@ func (t *gitTree) read(f *target) ([]byte, error) {
 	if f.id == "" {
 		return t.beside(f.path)
 	}
-	return found(t.repo.Object(f.id))
+	return found(t.repo.Blob(f.id))
 }
 
 func (t *gitTree) beside(file string) ([]byte, error) {

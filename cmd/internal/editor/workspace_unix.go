@@ -3,7 +3,6 @@
 package editor
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -11,6 +10,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/gitseal/gitseal/cmd/internal/folderlock"
 )
 
 // basePlace chooses the first folder that is in memory, belongs to us or to all,
@@ -53,14 +54,4 @@ const lockBlocksRemoval = false
 
 // lockFolder locks a folder that is still there until the result is closed, or the
 // process ends.
-func lockFolder(dir string) (*os.File, error) {
-	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, os.NewSyscallError("open", err)
-	}
-	f := os.NewFile(uintptr(fd), dir)
-	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return nil, errors.Join(os.NewSyscallError("flock", err), f.Close())
-	}
-	return f, nil
-}
+func lockFolder(dir string) (*os.File, error) { return folderlock.Lock(dir) }

@@ -55,7 +55,7 @@ func TestListings(t *testing.T) {
 	}
 	repo := open(t, root)
 	for _, s := range tree {
-		byID, err1 := repo.Object(s.ID)
+		byID, err1 := repo.Blob(s.ID)
 		byName, err2 := repo.InCommit("HEAD", s.Path)
 		if string(byID) != string(byName) || err1 != nil || err2 != nil {
 			t.Errorf("%s: %q, %v, and %q, %v", s.Path, byID, err1, byName, err2)

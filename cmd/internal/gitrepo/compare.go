@@ -2,8 +2,6 @@ package gitrepo
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"strings"
 )
 
@@ -122,12 +120,4 @@ func MergeBase(ctx context.Context, root, a, b string) (string, error) {
 		return "", ErrNone
 	}
 	return strings.TrimSpace(string(out)), err
-}
-
-// Object returns the content of a blob by its name.
-func (r *Repo) Object(id string) ([]byte, error) {
-	if id == "" || strings.Trim(id, "0123456789abcdef") != "" {
-		return nil, fmt.Errorf("reading %q from git: %w", id, errors.New("not the name of an object"))
-	}
-	return r.ask(id)
 }

@@ -36,7 +36,7 @@ func subjects(t *testing.T, r *gitrepo.Repo, list []gitrepo.Touch) []string {
 		if blob == "" {
 			return "-"
 		}
-		data, err := r.Object(blob)
+		data, err := r.Blob(blob)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -151,7 +151,7 @@ func (l *loader) content(s Side) ([]byte, error) {
 	if s.Blob == "" {
 		return nil, gitrepo.ErrNone
 	}
-	return l.git.Object(s.Blob)
+	return l.git.Blob(s.Blob)
 }
 
 // version reads a version. That of a file that is not there is nil.

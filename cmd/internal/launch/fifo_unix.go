@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/gitseal/gitseal/cmd/internal/folderlock"
 )
 
 const (
@@ -37,7 +39,7 @@ func Pipe(o PipeOptions) (*Content, error) {
 		return nil, fmt.Errorf("making a folder for a pipe: %w", err)
 	}
 	s := &pipeServer{dir: dir, path: filepath.Join(dir, pipeName), data: bytes.Clone(o.Data), open: map[*os.File]bool{}}
-	if s.lock, err = lockFolder(dir); err == nil {
+	if s.lock, err = folderlock.Lock(dir); err == nil {
 		err = s.listen()
 	}
 	if err != nil {
@@ -74,7 +76,7 @@ func sweep(base string) {
 		if err != nil || !info.IsDir() || time.Since(info.ModTime()) < settled {
 			continue
 		}
-		lock, err := lockFolder(dir)
+		lock, err := folderlock.Lock(dir)
 		if err != nil {
 			continue // in use, or another's
 		}
@@ -93,18 +95,6 @@ func removePipes(dir string) {
 		}
 	}
 	_ = os.Remove(dir) // the next call tries again
-}
-
-func lockFolder(dir string) (*os.File, error) {
-	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, os.NewSyscallError("open", err)
-	}
-	f := os.NewFile(uintptr(fd), dir)
-	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return nil, errors.Join(os.NewSyscallError("flock", err), f.Close())
-	}
-	return f, nil
 }
 
 // pipeServer writes its data into a pipe, once for each reader.
