@@ -29,7 +29,7 @@ test('programs are started without a shell, a terminal and variables of ours', a
     const { gitseal, calls } = withAnswers({ stdout: '{}' });
     await gitseal.view('/repo/a.yaml');
     const { shell, stdio, env, cwd, detached } = calls[0].options;
-    assert.deepEqual({ shell, stdio, env, cwd, detached }, { shell: false, stdio: ['pipe', 'pipe', 'pipe'], env: undefined, cwd: '/work', detached: process.platform !== 'win32' });
+    assert.deepEqual({ shell, stdio, env, cwd, detached }, { shell: false, stdio: ['pipe', 'pipe', 'pipe'], env: undefined, cwd: '/repo', detached: process.platform !== 'win32' });
 });
 
 test('a file name or key that looks like a flag stays a name', async () => {
@@ -39,7 +39,7 @@ test('a file name or key that looks like a flag stays a name', async () => {
     await gitseal.unseal('/repo/a.yaml');
     for (const call of calls) {
         assert.ok(call.args.includes('--'), call.args.join(' '));
-        assert.ok(call.args.indexOf('--') < call.args.findIndex(a => a.startsWith('/work') || a === '--json' && call.args[0] === 'get'));
+        assert.ok(call.args.indexOf('--') < call.args.findIndex(a => a.startsWith('/repo') || a === '--json' && call.args[0] === 'get'));
     }
 });
 
