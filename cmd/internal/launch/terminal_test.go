@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
 )
 
 // console is a terminal with somebody at it.
@@ -28,6 +29,7 @@ func open(t *testing.T, cmd *exec.Cmd) *console {
 	if err != nil {
 		t.Skipf("opening a terminal: %v", err)
 	}
+	keepOutput(t, tty)
 	c := &console{t: t, tty: tty, lines: make(chan string, 1000)}
 	go func() {
 		defer close(c.lines)
@@ -37,6 +39,21 @@ func open(t *testing.T, cmd *exec.Cmd) *console {
 	}()
 	t.Cleanup(func() { _ = tty.Close() })
 	return c
+}
+
+// keepOutput has the terminal drop nothing at Ctrl-C and the like: the kernel sends
+// the signal first, and may then drop what the program has answered to it.
+func keepOutput(t *testing.T, tty *os.File) {
+	t.Helper()
+	fd := int(tty.Fd())
+	settings, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings.Lflag |= unix.NOFLSH
+	if err := unix.IoctlSetTermios(fd, unix.TCSETS, settings); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (c *console) types(text string) {
@@ -49,7 +66,7 @@ func (c *console) types(text string) {
 // sees waits for a line that ends in a text and returns those before it.
 func (c *console) sees(want string) (before []string) {
 	c.t.Helper()
-	timeout := time.After(20 * time.Second)
+	timeout := time.After(time.Minute)
 	for {
 		select {
 		case line, ok := <-c.lines:
@@ -101,7 +118,7 @@ func TestStopAndGoOn(t *testing.T) {
 	shell := exec.CommandContext(t.Context(), "bash", "--norc", "--noprofile", "-i")
 	shell.Env = append(p.Env, "PS1=", "TERM=dumb", "WRAPPER="+p.Path)
 	c := open(t, shell)
-	c.types("stty -echo\n")
+	c.types("stty -echo noflsh\n")
 	c.types("echo the shell is 'there'\n")
 	c.sees("the shell is there")
 	c.types("\"$WRAPPER\" plain signals\n")
