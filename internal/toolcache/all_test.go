@@ -3,6 +3,7 @@ package toolcache_test
 import (
 	"flag"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -97,16 +98,26 @@ func declared(t *testing.T, tool toolcache.Tool) []string {
 	var names []string
 	block := false
 	for line := range strings.Lines(string(text)) {
-		path, isTool := strings.CutPrefix(strings.TrimSpace(line), "tool ")
+		pkg, isTool := strings.CutPrefix(strings.TrimSpace(line), "tool ")
 		switch {
-		case isTool && path == "(":
+		case isTool && pkg == "(":
 			block = true
-		case path == ")":
+		case pkg == ")":
 			block = false
-		case isTool || block && path != "":
-			names = append(names, filepath.Base(toolcache.Program("", filepath.Base(path))))
+		case isTool || block && pkg != "":
+			names = append(names, toolcache.Program("", programOf(pkg)))
 		}
 	}
 	slices.Sort(names)
 	return names
+}
+
+// programOf returns the name that the go command gives to the program of a package:
+// the last element of its path that is no major version.
+func programOf(pkg string) string {
+	name := path.Base(pkg)
+	if major, found := strings.CutPrefix(name, "v"); found && strings.Trim(major, "0123456789") == "" {
+		return path.Base(path.Dir(pkg))
+	}
+	return name
 }

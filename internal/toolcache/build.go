@@ -39,7 +39,10 @@ var ErrNoModule = errors.New("no such module in testdata/tools above the working
 
 // buildArgs are the flags of official binaries where they matter for speed and
 // size; they are part of the cache's key.
-var buildArgs = []string{"build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w"}
+var buildArgs = []string{"build", "-trimpath", "-buildvcs=false"}
+
+// stripped are the linker's flags for every tool, and part of the key, too.
+const stripped = "-s -w"
 
 const (
 	// buildTime is how long a build may take in a test: everything has to be
@@ -55,6 +58,8 @@ type Tool struct {
 	Module string
 	// Tags are the build tags, separated by commas.
 	Tags string
+	// LDFlags are flags for the linker, beside those of buildArgs.
+	LDFlags string
 }
 
 // Need returns the folder that holds the tool's programs, building them on first
@@ -133,7 +138,8 @@ func (t Tool) build(ctx context.Context, module, dir string, log io.Writer) erro
 	}
 	defer os.RemoveAll(partial)
 	// The separator at the end makes the go command write into the folder.
-	args := append(slices.Clone(buildArgs), "-tags="+t.Tags, "-o", partial+string(filepath.Separator), "tool")
+	args := append(slices.Clone(buildArgs), "-ldflags="+strings.TrimSpace(stripped+" "+t.LDFlags), "-tags="+t.Tags,
+		"-o", partial+string(filepath.Separator), "tool")
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir, cmd.WaitDelay = module, waitDelay
 	// Settings of the outer go command (a race build, another target, a

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 )
 
 // find returns the folder of the tool's module, looking upwards from the working
@@ -49,7 +50,11 @@ func (t Tool) entry(module string) (string, error) {
 		return "", err
 	}
 	h := sha256.New()
-	fmt.Fprintf(h, "%s %s %s %q %q\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, buildArgs, t.Tags)
+	flags := append(slices.Clone(buildArgs), "-ldflags="+stripped)
+	fmt.Fprintf(h, "%s %s %s %q %q\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, flags, t.Tags)
+	if t.LDFlags != "" {
+		fmt.Fprintf(h, "%q\n", t.LDFlags)
+	}
 	if err := hashFiles(h, module); err != nil {
 		return "", err
 	}
