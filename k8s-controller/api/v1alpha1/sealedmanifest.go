@@ -1,0 +1,283 @@
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// SealedManifest is a sealed object, which the controller opens and applies in the
+// SealedManifest's own namespace. It has two forms.
+//
+// The inline form is a core Secret that was sealed in sops's format, with apiVersion
+// and kind changed: type, immutable, data, stringData and sops stand where the file
+// has them. It becomes the Secret of the same name.
+//
+// The document form holds the text of a sealed file in spec.document.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=smf,categories=gitseal
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Key",type=string,JSONPath=`.status.keys[0].id`,priority=1
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type SealedManifest struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// Type of the Secret; Opaque if empty.
+	Type corev1.SecretType `json:"type,omitempty"`
+	// Immutable makes the Secret immutable.
+	Immutable *bool `json:"immutable,omitempty"`
+	// Data of the Secret: sealed values, base64 inside.
+	Data map[string]string `json:"data,omitempty"`
+	// StringData of the Secret: sealed values.
+	StringData map[string]string `json:"stringData,omitempty"`
+	// Sops is the metadata block of the sealed file.
+	//
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +kubebuilder:validation:Schemaless
+	Sops *runtime.RawExtension `json:"sops,omitempty"`
+
+	Spec   SealedManifestSpec   `json:"spec,omitempty"`
+	Status SealedManifestStatus `json:"status,omitempty"`
+}
+
+// SealedManifestList is a list of SealedManifests.
+//
+// +kubebuilder:object:root=true
+type SealedManifestList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []SealedManifest `json:"items"`
+}
+
+// SealedManifestSpec holds a document, and how the objects are kept. Nothing in it
+// can widen what the keyring allows.
+type SealedManifestSpec struct {
+	// Document is the text of a sealed file, in place of the inline form.
+	//
+	// +kubebuilder:validation:MaxLength=1048576
+	Document string `json:"document,omitempty"`
+	// Format of the document; yaml if empty.
+	//
+	// +kubebuilder:validation:Enum=yaml;json;dotenv;ini;binary
+	Format string `json:"format,omitempty"`
+	// Target makes one Secret of the document instead of the objects in it.
+	// Documents that are no YAML or JSON need it.
+	Target *Target `json:"target,omitempty"`
+	// ServiceAccountName is the service account, in this namespace, in whose name
+	// objects other than Secrets are applied.
+	ServiceAccountName string `json:"serviceAccountName,omitempty"`
+	// Keyring names the SealKeyring to use; if empty, the one that selects the
+	// namespace.
+	Keyring string `json:"keyring,omitempty"`
+	// Class names the controller that is responsible; see its flag --class.
+	Class string `json:"class,omitempty"`
+	// Suspend stops the controller from touching the objects.
+	Suspend bool `json:"suspend,omitempty"`
+	// DeletionPolicy says what becomes of the objects when the SealedManifest is
+	// deleted; Delete if empty.
+	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+	// ConflictPolicy says what happens if an object exists that is not ours; Fail if
+	// empty.
+	ConflictPolicy ConflictPolicy `json:"conflictPolicy,omitempty"`
+	// DriftPolicy says what happens if somebody changed an object; Correct if empty.
+	DriftPolicy DriftPolicy `json:"driftPolicy,omitempty"`
+	// ImmutablePolicy says what happens if an immutable Secret has to change; Fail if
+	// empty.
+	ImmutablePolicy ImmutablePolicy `json:"immutablePolicy,omitempty"`
+	// Rollout says whether workloads that use the Secret are restarted when its
+	// content changes; None if empty.
+	Rollout Rollout `json:"rollout,omitempty"`
+}
+
+// Target describes the Secret that is made of a document.
+type Target struct {
+	// Name of the Secret; that of the SealedManifest if empty.
+	Name string `json:"name,omitempty"`
+	// Type of the Secret; Opaque if empty.
+	Type corev1.SecretType `json:"type,omitempty"`
+	// Key under which the whole opened document is put. Without it, a dotenv
+	// document becomes a Secret with a key for each variable.
+	//
+	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]+$`
+	// +kubebuilder:validation:MaxLength=253
+	Key string `json:"key,omitempty"`
+}
+
+// DeletionPolicy is what becomes of objects whose SealedManifest is deleted.
+//
+// +kubebuilder:validation:Enum=Delete;Orphan
+type DeletionPolicy string
+
+// The deletion policies.
+const (
+	// DeletionDelete has the garbage collector delete them.
+	DeletionDelete DeletionPolicy = "Delete"
+	// DeletionOrphan leaves them.
+	DeletionOrphan DeletionPolicy = "Orphan"
+)
+
+// ConflictPolicy is what happens if an object exists that is not ours.
+//
+// +kubebuilder:validation:Enum=Fail;Adopt;Merge
+type ConflictPolicy string
+
+// The conflict policies.
+const (
+	// ConflictFail leaves it alone and fails.
+	ConflictFail ConflictPolicy = "Fail"
+	// ConflictAdopt makes it ours: afterwards it has our content and no other.
+	ConflictAdopt ConflictPolicy = "Adopt"
+	// ConflictMerge adds our keys and leaves the others and the owner. If the
+	// SealedManifest is deleted, our keys are removed.
+	ConflictMerge ConflictPolicy = "Merge"
+)
+
+// DriftPolicy is what happens if somebody else changed an object of ours.
+//
+// +kubebuilder:validation:Enum=Correct;Warn
+type DriftPolicy string
+
+// The drift policies.
+const (
+	// DriftCorrect applies our content again.
+	DriftCorrect DriftPolicy = "Correct"
+	// DriftWarn says so in the status and in an event.
+	DriftWarn DriftPolicy = "Warn"
+)
+
+// ImmutablePolicy is what happens if an immutable Secret has to change.
+//
+// +kubebuilder:validation:Enum=Fail;Recreate
+type ImmutablePolicy string
+
+// The immutable policies.
+const (
+	// ImmutableFail keeps the Secret and fails.
+	ImmutableFail ImmutablePolicy = "Fail"
+	// ImmutableRecreate deletes the Secret and makes it anew.
+	ImmutableRecreate ImmutablePolicy = "Recreate"
+)
+
+// Rollout says whether workloads are restarted.
+//
+// +kubebuilder:validation:Enum=None;Annotate
+type Rollout string
+
+// The rollouts.
+const (
+	// RolloutNone leaves workloads alone.
+	RolloutNone Rollout = "None"
+	// RolloutAnnotate sets an annotation of the pod templates that use the Secret.
+	RolloutAnnotate Rollout = "Annotate"
+)
+
+// SealedManifestStatus says what the controller last saw and did. It holds nothing
+// that was sealed, and no hash of it but RolloutHash.
+type SealedManifestStatus struct {
+	// ObservedGeneration is the generation that the conditions are about.
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// ObservedDigest is of all that the result depends on: the sealed form, and the
+	// keyring's policy. Never of plaintext.
+	ObservedDigest string `json:"observedDigest,omitempty"`
+	// Keyring that was used.
+	Keyring string `json:"keyring,omitempty"`
+	// Keys that opened the sealed form: those a reader of them must not lose.
+	//
+	// +listType=atomic
+	Keys []KeyUse `json:"keys,omitempty"`
+	// Integrity says what was verified.
+	Integrity *Integrity `json:"integrity,omitempty"`
+	// Resources are the objects that were applied.
+	//
+	// +listType=atomic
+	Resources []Resource `json:"resources,omitempty"`
+	// LastAppliedTime is when an object was last written.
+	LastAppliedTime *metav1.Time `json:"lastAppliedTime,omitempty"`
+	// RolloutHash is an HMAC of the plaintext under a key of the controller, kept
+	// only for Rollout.
+	RolloutHash string `json:"rolloutHash,omitempty"`
+	// LastHandledReconcileAt is the value of the annotation gitseal.dev/reconcile-at
+	// that was last acted on.
+	LastHandledReconcileAt string `json:"lastHandledReconcileAt,omitempty"`
+	// Conditions are Ready, and Reconciling and Stalled as kstatus has them.
+	//
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// KeyUse names a key that opened a manifest.
+type KeyUse struct {
+	// ID is public: an age recipient, an ARN, a key's URL.
+	ID string `json:"id"`
+	// Type is the kind of key source, as in the sops block: age, kms, hc_vault, …
+	Type string `json:"type"`
+}
+
+// Integrity says what of a manifest was verified.
+type Integrity struct {
+	// MAC is Verified (our MAC), or SopsOnly.
+	MAC string `json:"mac"`
+	// Context is the width of what the manifest is sealed for: Strict (this name),
+	// Namespace, Keyring (anywhere the keyring reaches), or None.
+	Context string `json:"context"`
+}
+
+// Resource is an object that was applied.
+type Resource struct {
+	APIVersion      string    `json:"apiVersion"`
+	Kind            string    `json:"kind"`
+	Name            string    `json:"name"`
+	UID             types.UID `json:"uid,omitempty"`
+	ResourceVersion string    `json:"resourceVersion,omitempty"`
+}
+
+// The types of conditions.
+const (
+	ConditionReady       = "Ready"
+	ConditionReconciling = "Reconciling"
+	ConditionStalled     = "Stalled"
+)
+
+// The reasons of conditions. All but Applied, Suspended and Drifted are failures.
+const (
+	ReasonApplied           = "Applied"
+	ReasonSuspended         = "Suspended"
+	ReasonProgressing       = "Progressing"
+	ReasonDrifted           = "Drifted"
+	ReasonNoKeyring         = "NoKeyring"
+	ReasonNoMatchingKey     = "NoMatchingKey"
+	ReasonDecryptionFailed  = "DecryptionFailed"
+	ReasonMACMismatch       = "MACMismatch"
+	ReasonContextMismatch   = "ContextMismatch"
+	ReasonUnbound           = "Unbound"
+	ReasonPlaintextRejected = "PlaintextRejected"
+	ReasonInvalidDocument   = "InvalidDocument"
+	ReasonKindNotAllowed    = "KindNotAllowed"
+	ReasonTargetConflict    = "TargetConflict"
+	ReasonTargetImmutable   = "TargetImmutable"
+	ReasonTargetInvalid     = "TargetInvalid"
+	ReasonKeyUnavailable    = "KeyUnavailable"
+	ReasonForbidden         = "Forbidden"
+	ReasonQuotaExceeded     = "QuotaExceeded"
+	ReasonTerminating       = "NamespaceTerminating"
+	ReasonAPIError          = "APIError"
+)
+
+// Annotations and labels.
+const (
+	// ManagedLabel marks what the controller keeps; its value is "true".
+	ManagedLabel = Group + "/managed"
+	// ManifestAnnotation on an object names the SealedManifest it comes from.
+	ManifestAnnotation = Group + "/manifest"
+	// ReconcileAnnotation, set to anything new, asks for a reconcile.
+	ReconcileAnnotation = Group + "/reconcile-at"
+	// RolloutAnnotationPrefix, and the Secret's name or its hash, is the annotation
+	// of pod templates.
+	RolloutAnnotationPrefix = "rollout." + Group + "/"
+)

@@ -1,0 +1,188 @@
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// SealKeyring says with which identities the SealedManifests of which namespaces are
+// opened, and what they may hold. Its status publishes the recipients to seal for.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster,shortName=skr,categories=gitseal
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type SealKeyring struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec   SealKeyringSpec   `json:"spec,omitempty"`
+	Status SealKeyringStatus `json:"status,omitempty"`
+}
+
+// SealKeyringList is a list of SealKeyrings.
+//
+// +kubebuilder:object:root=true
+type SealKeyringList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []SealKeyring `json:"items"`
+}
+
+// SealKeyringSpec is what a cluster's administrator sets.
+type SealKeyringSpec struct {
+	// NamespaceSelector selects the namespaces that may use the keyring; if it is
+	// absent, all may. A namespace that several select needs spec.keyring.
+	NamespaceSelector *metav1.LabelSelector `json:"namespaceSelector,omitempty"`
+	// Identities open manifests.
+	//
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	Identities []IdentitySource `json:"identities,omitempty"`
+	// Recovery are public keys, whose private sides are not in the cluster, that
+	// everything is to be sealed for, too.
+	//
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=16
+	Recovery []string `json:"recovery,omitempty"`
+	// Policy is what manifests have to be like.
+	Policy Policy `json:"policy,omitempty"`
+	// Renewal adds a new age identity on schedule; absent means never.
+	Renewal *Renewal `json:"renewal,omitempty"`
+}
+
+// IdentitySource is where one identity, or several, come from: exactly one field
+// beside the name.
+//
+// +kubebuilder:validation:XValidation:rule="[has(self.age), has(self.sealedAge), has(self.kms)].filter(x, x).size() == 1",message="exactly one of age, sealedAge and kms is needed"
+type IdentitySource struct {
+	// Name of the identity in this keyring.
+	//
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name"`
+	// Age identities in a Secret of the controller's namespace.
+	Age *SecretKey `json:"age,omitempty"`
+	// SealedAge are age identities in a Secret of the controller's namespace, in a
+	// file that is itself sealed (binary format) for keys of services: one call of
+	// the service when the controller starts opens all manifests.
+	SealedAge *SealedSecretKey `json:"sealedAge,omitempty"`
+	// KMS keys that open manifests directly, with the credentials of the controller:
+	// no key but these is asked, whatever a manifest names.
+	KMS *KMSKeys `json:"kms,omitempty"`
+}
+
+// SecretKey is a key of a Secret in the controller's namespace.
+type SecretKey struct {
+	SecretName string `json:"secretName"`
+	// Key in the Secret; identity if empty.
+	Key string `json:"key,omitempty"`
+}
+
+// SealedSecretKey is a sealed file in a Secret, and the keys that may open it.
+type SealedSecretKey struct {
+	SecretKey `json:",inline"`
+	KMSKeys   `json:",inline"`
+}
+
+// KMSKeys are keys of services, as sops and gitseal name them.
+type KMSKeys struct {
+	// Keys are ARNs, URLs of Vault's transit keys, resource IDs, and so on.
+	//
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	Keys []string `json:"keys"`
+}
+
+// Policy is what manifests have to be like.
+type Policy struct {
+	// Integrity: Require (the default) refuses files without our MAC; Warn opens
+	// what sops sealed, too.
+	Integrity Requirement `json:"integrity,omitempty"`
+	// Context: Require (the default) refuses files that do not say what they are
+	// for; Warn opens them. One that says something else is always refused.
+	Context Requirement `json:"context,omitempty"`
+	// AllowedKinds of objects; Secrets if empty.
+	//
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	AllowedKinds []AllowedKind `json:"allowedKinds,omitempty"`
+	// AllowedSecretTypes, if any, are all that Secrets may have. Service account and
+	// bootstrap tokens are never allowed.
+	//
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	AllowedSecretTypes []corev1.SecretType `json:"allowedSecretTypes,omitempty"`
+}
+
+// Requirement says how strict a rule is.
+//
+// +kubebuilder:validation:Enum=Require;Warn
+type Requirement string
+
+// The requirements.
+const (
+	Require Requirement = "Require"
+	Warn    Requirement = "Warn"
+)
+
+// AllowedKind is a kind of namespaced objects.
+type AllowedKind struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+}
+
+// Renewal is how age identities are renewed.
+type Renewal struct {
+	// Every is the age of the newest identity at which a new one is made, one hour
+	// at least.
+	Every metav1.Duration `json:"every"`
+	// Classic makes X25519 identities instead of post-quantum hybrid ones.
+	Classic bool `json:"classic,omitempty"`
+}
+
+// SealKeyringStatus publishes the recipients.
+type SealKeyringStatus struct {
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// Recipients are those to seal for now: the newest identity and the recovery
+	// keys, in the order in which they are to be written.
+	//
+	// +listType=atomic
+	Recipients []string `json:"recipients,omitempty"`
+	// Identities say what each identity is used for.
+	//
+	// +listType=map
+	// +listMapKey=id
+	Identities []IdentityStatus `json:"identities,omitempty"`
+	// Conditions: Ready.
+	//
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// IdentityStatus is one identity.
+type IdentityStatus struct {
+	// ID is the recipient.
+	ID string `json:"id"`
+	// Source is the name in spec.identities, or the Secret of a renewed one.
+	Source string `json:"source"`
+	// Type as in the sops block.
+	Type string `json:"type"`
+	// State is Active (sealed for), or Retiring.
+	State string `json:"state"`
+	// CreatedAt is when the identity was made, if that is known.
+	CreatedAt *metav1.Time `json:"createdAt,omitempty"`
+	// Manifests is how many it opened; a Retiring one with none may be deleted.
+	Manifests int32 `json:"manifests"`
+}
+
+// The states of identities.
+const (
+	StateActive   = "Active"
+	StateRetiring = "Retiring"
+)
