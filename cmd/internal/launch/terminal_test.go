@@ -66,9 +66,29 @@ func (c *console) types(text string) {
 // sees waits for a line that ends in a text and returns those before it.
 func (c *console) sees(want string) (before []string) {
 	c.t.Helper()
+	return c.seesTyping(want, "")
+}
+
+// stops types Ctrl-Z and a command of the shell whose last words are given, and waits
+// for them. A program that has just been continued may miss the key: the SIGCONT that
+// is passed on to it takes back a stop that is not older.
+func (c *console) stops(command, want string) (before []string) {
+	c.t.Helper()
+	c.types("\x1a")
+	c.types(command + "\n")
+	return c.seesTyping(want, "\x1a")
+}
+
+// seesTyping is sees for somebody who presses a key now and then.
+func (c *console) seesTyping(want, key string) (before []string) {
+	c.t.Helper()
 	timeout := time.After(time.Minute)
+	patience := time.NewTicker(3 * time.Second)
+	defer patience.Stop()
 	for {
 		select {
+		case <-patience.C:
+			c.types(key)
 		case line, ok := <-c.lines:
 			if strings.HasSuffix(line, want) {
 				return before
@@ -123,16 +143,12 @@ func TestStopAndGoOn(t *testing.T) {
 	c.sees("the shell is there")
 	c.types("\"$WRAPPER\" plain signals\n")
 	c.sees("ready")
-	c.types("\x1a")
-	c.types("echo stopped 'once'\n")
-	c.sees("stopped once")
+	c.stops("echo stopped 'once'", "stopped once")
 	c.types("jobs; fg\n")
 	c.sees("SIGCONT")
 	c.types("\x03")
 	c.sees("SIGINT")
-	c.types("\x1a")
-	c.types("echo stopped 'twice'\n")
-	c.sees("stopped twice")
+	c.stops("echo stopped 'twice'", "stopped twice")
 	c.types("echo \"the process is\" $(jobs -p); fg\n")
 	pid := 0
 	for _, line := range c.sees("SIGCONT") {
