@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/gitseal/gitseal/cipher"
 	"github.com/gitseal/gitseal/cmd/internal/editor"
 	"github.com/gitseal/gitseal/cmd/internal/launch"
 	"github.com/gitseal/gitseal/cmd/internal/rescue"
@@ -140,6 +141,9 @@ func (r *editRun) edit(ctx context.Context, name string) error {
 		return r.editNew(ctx, name)
 	}
 	e, err := r.opened(ctx, name)
+	if errors.As(err, new(*cipher.NoIdentityError)) {
+		r.ui.note("gitseal edit --redacted " + name + " edits everything but the values, and needs no key")
+	}
 	if err != nil {
 		return err
 	}

@@ -141,8 +141,8 @@ func explainEditor(err error, command *editor.Command) error {
 		return failure(err.Error(), "nothing was written; to remove the file, delete it")
 	case errors.Is(err, editor.ErrNoText), errors.Is(err, editor.ErrNotRegular):
 		return failure(err.Error(), "nothing was written")
-	case errors.Is(err, exec.ErrNotFound):
-		return failure("the editor was not found: "+err.Error(), "name another with --editor, or in the variable EDITOR")
+	case errors.Is(err, editor.ErrNotFound):
+		return failure(err.Error(), "name another with --editor, or in the variable EDITOR")
 	}
 	return err
 }

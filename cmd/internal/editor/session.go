@@ -27,6 +27,8 @@ var (
 	// ErrDetached: the editor returned at once and goes on by itself, and there is
 	// nobody to say when it is done.
 	ErrDetached = errors.New("the editor does not wait until the file is closed")
+	// ErrNotFound: there is no such program.
+	ErrNotFound = errors.New("the editor was not found")
 	// ErrNoTerminal: the editor needs a terminal, and there is none.
 	ErrNoTerminal = errors.New("there is no terminal for the editor")
 	// ErrNoText: the editor has removed the file.
@@ -311,7 +313,7 @@ func (s *Session) program(path string) (p launch.Program, done func(), err error
 	args := c.argv(path, s.work.state())
 	p = launch.Program{Args: args, Env: s.environment(), In: s.o.In, Out: s.o.Out, Err: s.o.Err}
 	if p.Path, err = exec.LookPath(args[0]); err != nil {
-		return p, nil, fmt.Errorf("%s: %w", args[0], bare(err))
+		return p, nil, fmt.Errorf("%w: %s: %w", ErrNotFound, args[0], bare(err))
 	}
 	done = func() {}
 	if !c.terminal || c.unattended() || isTerminal(p.In) && isTerminal(p.Out) {
