@@ -102,3 +102,9 @@ func ReadPath(b []byte) (again []byte, ok bool) {
 
 // EncodePath is encodePath.
 func EncodePath(p *formats.Path) []byte { return encodePath(p) }
+
+// InParallel is inParallel, with enough parts to use several goroutines.
+func InParallel(work func(from, to int) error) []error { return inParallel(parallelFrom, work) }
+
+// Later is later.
+func Later(work func() int) func() int { return later(work) }

@@ -6,6 +6,6 @@ import "context"
 // [NoIdentityError] of [Open] if no identity opens it. It says nothing about the rest of
 // the file, which may be half-merged or tampered with.
 func HasKey(ctx context.Context, m *Metadata, opts OpenOptions) error {
-	_, _, err := keyOf(ctx, m, opts, nil)
+	_, err := keyOf(ctx, m, opts, nil)
 	return err
 }

@@ -44,9 +44,9 @@ type foundShare struct {
 // their order; then all others at the same time, and the first usable answer wins.
 // A reader or group whose answer is wrong does no harm as long as enough others are
 // right; the warnings name it. opens tells the right key.
-func unwrapKey(ctx context.Context, m *Metadata, opts OpenOptions, opens func(dataKey) bool) (dataKey, []Warning, error) {
+func unwrapKey(ctx context.Context, m *Metadata, opts OpenOptions, opens func(dataKey) bool) (unwrapped, error) {
 	if err := m.checkGroups(); err != nil {
-		return dataKey{}, nil, err
+		return unwrapped{}, err
 	}
 	u := &unwrapping{meta: m, timeout: opts.Timeout, opens: opens, groups: make([]foundShares, len(m.Groups)), needed: m.needed()}
 	var remote []keysources.Identity
@@ -65,20 +65,38 @@ func unwrapKey(ctx context.Context, m *Metadata, opts OpenOptions, opens func(da
 		key, ok = u.search(ctx)
 	}
 	if ok {
-		return key, u.blame(key), nil
+		return unwrapped{key: key, readers: u.readers(), warnings: u.blame(key)}, nil
 	}
 	if ctx.Err() != nil {
-		return dataKey{}, nil, ctx.Err()
+		return unwrapped{}, ctx.Err()
 	}
 	if u.fitTogether(ctx) {
 		// With more shares than the file asks for there is a key: somebody has lowered
 		// the threshold.
-		return dataKey{}, nil, &TamperedError{Reason: ReasonMetadata, Field: "shamir_threshold"}
+		return unwrapped{}, &TamperedError{Reason: ReasonMetadata, Field: "shamir_threshold"}
 	}
 	if u.candidates == 1 || u.fallback != nil && len(m.Groups) == 1 {
-		return *u.fallback, nil, nil
+		return unwrapped{key: *u.fallback}, nil
 	}
-	return dataKey{}, nil, u.failure()
+	return unwrapped{}, u.failure()
+}
+
+// unwrapped is a data key, and how it was come by.
+type unwrapped struct {
+	key dataKey
+	// readers are those whose stanzas gave the key; nil if it is not sure to be the
+	// right one.
+	readers  []string
+	warnings []Warning
+}
+
+// readers names whose stanzas gave the data key.
+func (u *unwrapping) readers() []string {
+	var out []string
+	for _, s := range u.used {
+		out = append(out, s.reader)
+	}
+	return out
 }
 
 // checkGroups refuses a threshold that the groups cannot meet.

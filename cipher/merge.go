@@ -220,11 +220,11 @@ func (g *merger) baseVersion(src []byte) (*Opened, []*formats.Path, error) {
 	if b == nil || b.meta.Merged() == nil {
 		return nil, nil, nil
 	}
-	key, _, err := keyOf(g.ctx, b.meta, g.opts.Open, g.known)
+	k, err := keyOf(g.ctx, b.meta, g.opts.Open, g.known)
 	if err != nil {
 		return nil, nil, g.ctx.Err()
 	}
-	if o, err = openUnverified(g.format, b.bare, b.src, key, g.known); err != nil {
+	if o, err = openUnverified(g.format, b.bare, b.src, k.key, g.known); err != nil {
 		return nil, nil, nil
 	}
 	return o, b.poisoned, nil

@@ -36,6 +36,9 @@ type Opened struct {
 	Metadata *Metadata
 	// Warnings are what the file's MACs do not vouch for, and the like.
 	Warnings []Warning
+	// OpenedBy names the readers whose wrapped keys gave the data key: one, or one of
+	// each key group that was needed.
+	OpenedBy []string
 
 	format  formats.Format
 	source  []byte
@@ -106,11 +109,11 @@ func openKnowing(ctx context.Context, f formats.Format, src []byte, opts OpenOpt
 	if opts.Context != "" && (m.Seal == nil || m.Seal.Context != opts.Context) {
 		return nil, ErrContext
 	}
-	key, warnings, err := keyOf(ctx, m, opts, known)
+	k, err := keyOf(ctx, m, opts, known)
 	if err != nil {
 		return nil, err
 	}
-	o := &Opened{Metadata: m, Warnings: warnings, format: f, source: src, key: key, plainOnly: opts.PlainOnly}
+	o := &Opened{Metadata: m, Warnings: k.warnings, OpenedBy: k.readers, format: f, source: src, key: k.key, plainOnly: opts.PlainOnly}
 	if err := o.open(doc, opts); err != nil {
 		return nil, err
 	}
@@ -122,10 +125,10 @@ func openKnowing(ctx context.Context, f formats.Format, src []byte, opts OpenOpt
 
 // keyOf returns the data key of a file: that of a version whose wrapped keys it has
 // too, if it fits, or else what the identities unwrap.
-func keyOf(ctx context.Context, m *Metadata, opts OpenOptions, known []*Opened) (dataKey, []Warning, error) {
+func keyOf(ctx context.Context, m *Metadata, opts OpenOptions, known []*Opened) (unwrapped, error) {
 	for _, o := range known {
 		if sharesStanza(m, o.Metadata) && m.opensMAC(o.key) {
-			return o.key, nil, nil
+			return unwrapped{key: o.key, readers: o.OpenedBy}, nil
 		}
 	}
 	return unwrapKey(ctx, m, opts, m.opensMAC)
@@ -182,10 +185,14 @@ func (o *Opened) warnOfUnprotected() {
 
 // verify checks sops's MAC and ours.
 func (o *Opened) verify(opts OpenOptions) error {
-	mac := later(o.content.sopsMAC)
-	if seal := o.Metadata.Seal; seal != nil {
-		err := o.verifySeal(seal, opts)
-		if err != nil || opts.AllowReordered {
+	// What was reordered fails sops's MAC, whose text has to be authentic all the same.
+	seal, compare := o.Metadata.Seal, o.Metadata.Seal == nil || !opts.AllowReordered
+	var mac func() string
+	if compare {
+		mac = later(o.content.sopsMAC)
+	}
+	if seal != nil {
+		if err := o.verifySeal(seal, opts); err != nil {
 			return err
 		}
 	}
@@ -200,7 +207,7 @@ func (o *Opened) verify(opts OpenOptions) error {
 	if reason != "" || want.Kind != formats.String {
 		return &TamperedError{Reason: ReasonMAC, Field: "mac"}
 	}
-	if !hmac.Equal([]byte(want.Text), []byte(mac())) {
+	if compare && !hmac.Equal([]byte(want.Text), []byte(mac())) {
 		return &TamperedError{Reason: ReasonMAC}
 	}
 	return nil

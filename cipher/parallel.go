@@ -22,25 +22,60 @@ func inParallel(n int, work func(from, to int) error) []error {
 		return errs
 	}
 	var wg sync.WaitGroup
+	panics := make([]any, parts)
 	for p := range parts {
-		wg.Go(func() { errs[p] = work(n*p/parts, n*(p+1)/parts) })
+		wg.Go(func() {
+			defer func() { panics[p] = recover() }()
+			errs[p] = work(n*p/parts, n*(p+1)/parts)
+		})
 	}
 	wg.Wait()
+	for _, p := range panics {
+		rethrow(p)
+	}
 	return errs
 }
 
 // later does work at the same time and returns a function that gives its result.
 // It must be called at most once.
 func later[T any](work func() T) func() T {
-	result := make(chan T, 1)
-	go func() { result <- work() }()
-	return func() T { return <-result }
+	type outcome struct {
+		value  T
+		panics any
+	}
+	result := make(chan outcome, 1)
+	go func() {
+		var o outcome
+		defer func() {
+			o.panics = recover()
+			result <- o
+		}()
+		o.value = work()
+	}()
+	return func() T {
+		o := <-result
+		rethrow(o.panics)
+		return o.value
+	}
+}
+
+// rethrow panics on the caller's goroutine with what another one panicked with, so
+// that a long-running program can contain a defect to the file that met it.
+func rethrow(v any) {
+	if v != nil {
+		panic(v)
+	}
 }
 
 // textArena turns many small byte strings into strings with few allocations.
-type textArena struct{ b *strings.Builder }
+type textArena struct {
+	b *strings.Builder
+	// chunk is how much is taken at a time: more each time, so that small files stay
+	// small.
+	chunk int
+}
 
-const arenaChunk = 1 << 16
+const firstChunk, arenaChunk = 1 << 9, 1 << 16
 
 // keep returns b as a string.
 func (a *textArena) keep(b []byte) string {
@@ -54,7 +89,8 @@ func (a *textArena) keep(b []byte) string {
 // was handed out.
 func (a *textArena) reserve(n int) {
 	if a.b == nil || a.b.Cap()-a.b.Len() < n {
+		a.chunk = min(max(firstChunk, 4*a.chunk), arenaChunk)
 		a.b = &strings.Builder{}
-		a.b.Grow(max(arenaChunk, n))
+		a.b.Grow(max(a.chunk, n))
 	}
 }

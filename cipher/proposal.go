@@ -258,14 +258,14 @@ func (p Proposal) Open(ctx context.Context, m *Metadata, opts OpenOptions) ([]by
 		s, reason := newValueOpener(k).open(v, aad)
 		return s, reason == ""
 	}
-	key, _, err := unwrapKey(ctx, &p.meta, opts, func(k dataKey) bool {
+	k, err := unwrapKey(ctx, &p.meta, opts, func(k dataKey) bool {
 		_, ok := open(k)
 		return ok
 	})
 	if err != nil {
 		return nil, err
 	}
-	s, ok := open(key)
+	s, ok := open(k.key)
 	if !ok {
 		return nil, ErrProposal
 	}

@@ -179,11 +179,11 @@ func (g *merger) openHalf(b *bare, src []byte, vs *versions) (*Opened, error) {
 			known = append(known, vs.base)
 		}
 	}
-	key, _, err := keyOf(g.ctx, b.meta, g.opts.Open, known)
+	k, err := keyOf(g.ctx, b.meta, g.opts.Open, known)
 	if err != nil {
 		return nil, err
 	}
-	o, err := openUnverified(g.format, b, src, key, known)
+	o, err := openUnverified(g.format, b, src, k.key, known)
 	if err == nil && vs != nil {
 		o.spell.flags = vs.flags()
 		o.plain, err = o.restore()

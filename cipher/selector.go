@@ -48,6 +48,10 @@ func NewSelector(kind SelectorKind, pattern string) (Selector, error) {
 	case UnencryptedSuffix, EncryptedSuffix:
 		return s, nil
 	case UnencryptedRegex, EncryptedRegex, UnencryptedCommentRegex, EncryptedCommentRegex:
+		if pattern == kubernetesPattern {
+			s.re = kubernetesRegex()
+			return s, nil
+		}
 		re, err := regexp.Compile(pattern)
 		if err != nil {
 			return s, fmt.Errorf("%w: %s does not compile: %w", ErrSelector, kind, err)

@@ -106,6 +106,7 @@ func TestBadSelectorsAreErrors(t *testing.T) {
 // file is sealed as a whole: what else is in it may hold secrets anywhere.
 func TestSelectorFor(t *testing.T) {
 	const secret, service = "apiVersion: v1\nkind: Secret\ndata: {a: eA==}\n", "apiVersion: v1\nkind: Service\nspec: {a: b}\n"
+	const manifest = "apiVersion: gitseal.dev/v1alpha1\nkind: SealedManifest\ndata: {a: eA==}\n"
 	for _, tt := range []struct {
 		name, src  string
 		kubernetes bool
@@ -115,6 +116,11 @@ func TestSelectorFor(t *testing.T) {
 		{"secret with labels and type", secret + "metadata: {name: x, labels: {data: y}}\ntype: Opaque\nimmutable: true\n", true},
 		{"secret with a field of its own", secret + "password: x\n", false},
 		{"two secrets", secret + "---\n" + secret, true},
+		{"SealedManifest", manifest, true},
+		{"SealedManifest with settings", manifest + "spec: {suspend: true}\n", true},
+		{"SealedManifest with a field of its own", manifest + "password: x\n", false},
+		{"Secret with a field of SealedManifests", secret + "spec: {a: b}\n", false},
+		{"kind of another group", strings.Replace(manifest, "gitseal.dev/v1alpha1", "v1", 1), false},
 		{"service", service, false},
 		{"secret and something else", secret + "---\na: b\n", false},
 		{"secret of another group", strings.Replace(secret, "v1", "example.com/v1", 1), false},

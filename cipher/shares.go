@@ -25,7 +25,7 @@ const (
 // usedShare is a share of the set that gave the data key.
 type usedShare struct {
 	group int
-	bytes []byte
+	foundShare
 }
 
 // combine looks for a set of shares with the newest one of a group that gives the
@@ -33,7 +33,7 @@ type usedShare struct {
 // would spoil the right ones.
 func (u *unwrapping) combine(ctx context.Context, newest int) (dataKey, bool) {
 	shares := u.groups[newest].shares
-	first := usedShare{newest, shares[len(shares)-1].bytes}
+	first := usedShare{newest, shares[len(shares)-1]}
 	if len(u.meta.Groups) == 1 {
 		return u.check([]usedShare{first}, first.bytes)
 	}
@@ -96,7 +96,7 @@ func (u *unwrapping) enumerate(ctx context.Context, set []usedShare, groups []in
 			if ctx.Err() != nil {
 				return dataKey{}, false
 			}
-			if key, ok := u.enumerate(ctx, append(set[:len(set):len(set)], usedShare{g, s.bytes}), groups[i+1:]); ok {
+			if key, ok := u.enumerate(ctx, append(set[:len(set):len(set)], usedShare{g, s}), groups[i+1:]); ok {
 				return key, true
 			}
 		}
@@ -116,7 +116,7 @@ func (u *unwrapping) sample(ctx context.Context, first *usedShare, groups []int,
 		}
 		for _, i := range rand.Perm(len(groups))[:u.needed-len(set)] {
 			shares := u.groups[groups[i]].shares
-			set = append(set, usedShare{groups[i], shares[rand.IntN(len(shares))].bytes})
+			set = append(set, usedShare{groups[i], shares[rand.IntN(len(shares))]})
 		}
 		if key, ok := u.try(set); ok {
 			return key, true
@@ -202,7 +202,7 @@ func (u *unwrapping) fits(group int, s foundShare, key dataKey) bool {
 	if set[at].group == group && bytes.Equal(set[at].bytes, s.bytes) {
 		return true
 	}
-	set[at] = usedShare{group, s.bytes}
+	set[at] = usedShare{group, s}
 	got, err := combineShares(set)
 	defer clear(got)
 	return err == nil && bytes.Equal(got, key.b[:])

@@ -3,6 +3,7 @@ package yaml
 import (
 	"strings"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/gitseal/gitseal/formats"
 )
@@ -84,7 +85,7 @@ func (p *parser) alias(path *formats.Path, style uint32) bool {
 // its own target.
 func (p *parser) repeatKey(a *anchor, spot formats.Leaf, al *formats.Alias) bool {
 	al.Target = []int{len(p.leaves)}
-	return p.leaf(spot.Path, *a.scalar, spot.Style|uint32(quotesFor(*a.scalar)), spot.Start, spot.End)
+	return p.leaf(spot.Path, *a.scalar, spot.Style|uint32(p.quotesFor(*a.scalar)), spot.Start, spot.End)
 }
 
 func (p *parser) repeatNode(a *anchor, spot formats.Leaf, al *formats.Alias) bool {
@@ -100,7 +101,7 @@ func (p *parser) repeatNode(a *anchor, spot formats.Leaf, al *formats.Alias) boo
 		if l.Path != a.path {
 			style |= styleFlow
 		}
-		if !p.leaf(path, l.Scalar, style|uint32(quotesFor(l.Scalar)), spot.Start, spot.End) {
+		if !p.leaf(path, l.Scalar, style|uint32(p.quotesFor(l.Scalar)), spot.Start, spot.End) {
 			return false
 		}
 		al.Target = append(al.Target, p.target(i))
@@ -108,7 +109,32 @@ func (p *parser) repeatNode(a *anchor, spot formats.Leaf, al *formats.Alias) boo
 	return true
 }
 
-// quotesFor returns the quotes in which a written-out value stands.
+// sharedText tells a text by where it is in memory: what an alias repeats is shared
+// with what it stands for.
+type sharedText struct {
+	data *byte
+	size int
+}
+
+// quotesFor returns the quotes in which a written-out value stands. Long texts are
+// looked at once, however often they are repeated.
+func (p *parser) quotesFor(s formats.Scalar) form {
+	const long = 256
+	if len(s.Text) < long {
+		return quotesFor(s)
+	}
+	text := sharedText{unsafe.StringData(s.Text), len(s.Text)}
+	q, known := p.quotes[text]
+	if !known {
+		if p.quotes == nil {
+			p.quotes = map[sharedText]form{}
+		}
+		q = quotesFor(s)
+		p.quotes[text] = q
+	}
+	return q
+}
+
 func quotesFor(s formats.Scalar) form {
 	switch {
 	case s.Kind != formats.String:

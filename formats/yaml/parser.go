@@ -50,6 +50,8 @@ type parser struct {
 	// inMeta is set inside the metadata block.
 	inMeta bool
 	work   aliasWork
+	// quotes are those of long texts that aliases repeat.
+	quotes map[sharedText]form
 	// repeatedPaths counts the path steps made for aliases.
 	repeatedPaths int
 	// onNode, if set, is told of every node where it ends.
