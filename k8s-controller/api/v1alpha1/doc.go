@@ -1,5 +1,8 @@
 // Package v1alpha1 holds the types of gitseal.dev/v1alpha1: SealedManifest and
-// SealKeyring. It has no behaviour.
+// SealKeyring. It has no behaviour. Deep copies and the CustomResourceDefinitions are
+// made of it, from the repository's root, by
+//
+//	controller-gen object paths=./k8s-controller/api/... crd output:crd:dir=k8s-controller/deploy/crd
 //
 // +kubebuilder:object:generate=true
 // +groupName=gitseal.dev

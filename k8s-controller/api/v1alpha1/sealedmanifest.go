@@ -3,7 +3,6 @@ package v1alpha1
 import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -23,23 +22,38 @@ import (
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Key",type=string,JSONPath=`.status.keys[0].id`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="!(has(self.data) || has(self.stringData)) || has(self.sops)",message="data without a sops block is not sealed: seal the file first, with gitseal seal --manifest"
+// +kubebuilder:validation:XValidation:rule="!has(self.sops) || has(self.data) || has(self.stringData)",message="a sops block without data and stringData has nothing to open"
+// +kubebuilder:validation:XValidation:rule="(has(self.sops) || has(self.data) || has(self.stringData)) != (has(self.spec) && has(self.spec.document))",message="exactly one form is needed: sops with data or stringData at the top level, or spec.document"
+// +kubebuilder:validation:XValidation:rule="!(has(self.spec) && has(self.spec.document)) || !(has(self.type) || has(self.immutable))",message="type and immutable at the top level belong to the inline form: use spec.target.type, or put them into the document"
 type SealedManifest struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
 	// Type of the Secret; Opaque if empty.
+	//
+	// +kubebuilder:validation:XValidation:rule="self != 'kubernetes.io/service-account-token' && self != 'bootstrap.kubernetes.io/token'",message="tokens that give access to the cluster are never made from a SealedManifest"
 	Type corev1.SecretType `json:"type,omitempty"`
 	// Immutable makes the Secret immutable.
 	Immutable *bool `json:"immutable,omitempty"`
 	// Data of the Secret: sealed values, base64 inside.
+	//
+	// +mapType=atomic
+	// +kubebuilder:validation:MinProperties=1
+	// +kubebuilder:validation:MaxProperties=2048
+	// +kubebuilder:validation:XValidation:rule="self.all(k, self[k] == '' || self[k].startsWith('ENC[AES256_GCM,'))",message="every value has to be sealed (ENC[AES256_GCM,…]): the file holds a plain one, seal it again with gitseal seal"
 	Data map[string]string `json:"data,omitempty"`
 	// StringData of the Secret: sealed values.
-	StringData map[string]string `json:"stringData,omitempty"`
-	// Sops is the metadata block of the sealed file.
 	//
-	// +kubebuilder:pruning:PreserveUnknownFields
-	// +kubebuilder:validation:Schemaless
-	Sops *runtime.RawExtension `json:"sops,omitempty"`
+	// +mapType=atomic
+	// +kubebuilder:validation:MinProperties=1
+	// +kubebuilder:validation:MaxProperties=2048
+	// +kubebuilder:validation:XValidation:rule="self.all(k, self[k] == '' || self[k].startsWith('ENC[AES256_GCM,'))",message="every value has to be sealed (ENC[AES256_GCM,…]): the file holds a plain one, seal it again with gitseal seal"
+	StringData map[string]string `json:"stringData,omitempty"`
+	// Sops is the metadata block of the sealed file. Every field of it is kept.
+	//
+	// +optional
+	Sops *Sops `json:"sops,omitempty"`
 
 	Spec   SealedManifestSpec   `json:"spec,omitempty"`
 	Status SealedManifestStatus `json:"status,omitempty"`
@@ -56,9 +70,14 @@ type SealedManifestList struct {
 
 // SealedManifestSpec holds a document, and how the objects are kept. Nothing in it
 // can widen what the keyring allows.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.document) || !(has(self.format) || has(self.target))",message="format and target belong to the document form: they need spec.document"
+// +kubebuilder:validation:XValidation:rule="!has(self.document) || self.document.contains('ENC[AES256_GCM,')",message="spec.document holds no sealed value: seal the file first, with gitseal seal"
+// +kubebuilder:validation:XValidation:rule="!has(self.format) || !(self.format in ['ini', 'binary']) || (has(self.target) && has(self.target.key))",message="an ini or binary document needs spec.target.key, the key of the Secret that it becomes"
 type SealedManifestSpec struct {
 	// Document is the text of a sealed file, in place of the inline form.
 	//
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1048576
 	Document string `json:"document,omitempty"`
 	// Format of the document; yaml if empty.
@@ -70,11 +89,20 @@ type SealedManifestSpec struct {
 	Target *Target `json:"target,omitempty"`
 	// ServiceAccountName is the service account, in this namespace, in whose name
 	// objects other than Secrets are applied.
+	//
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	// +kubebuilder:validation:MaxLength=253
 	ServiceAccountName string `json:"serviceAccountName,omitempty"`
 	// Keyring names the SealKeyring to use; if empty, the one that selects the
 	// namespace.
+	//
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	// +kubebuilder:validation:MaxLength=253
 	Keyring string `json:"keyring,omitempty"`
 	// Class names the controller that is responsible; see its flag --class.
+	//
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9./]*[a-z0-9])?$`
+	// +kubebuilder:validation:MaxLength=253
 	Class string `json:"class,omitempty"`
 	// Suspend stops the controller from touching the objects.
 	Suspend bool `json:"suspend,omitempty"`
@@ -95,10 +123,18 @@ type SealedManifestSpec struct {
 }
 
 // Target describes the Secret that is made of a document.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.key) || !(self.key == '.' || self.key.startsWith('..'))",message="key is no valid key of a Secret: it may not be . or begin with .."
 type Target struct {
-	// Name of the Secret; that of the SealedManifest if empty.
+	// Name of the Secret; that of the SealedManifest if empty. If it changes, the
+	// Secret of the old name is pruned.
+	//
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name,omitempty"`
 	// Type of the Secret; Opaque if empty.
+	//
+	// +kubebuilder:validation:XValidation:rule="self != 'kubernetes.io/service-account-token' && self != 'bootstrap.kubernetes.io/token'",message="tokens that give access to the cluster are never made from a SealedManifest"
 	Type corev1.SecretType `json:"type,omitempty"`
 	// Key under which the whole opened document is put. Without it, a dotenv
 	// document becomes a Secret with a key for each variable.
@@ -235,6 +271,8 @@ type Resource struct {
 	Name            string    `json:"name"`
 	UID             types.UID `json:"uid,omitempty"`
 	ResourceVersion string    `json:"resourceVersion,omitempty"`
+	// Merged says that only some of its fields are ours, see ConflictMerge.
+	Merged bool `json:"merged,omitempty"`
 }
 
 // The types of conditions.

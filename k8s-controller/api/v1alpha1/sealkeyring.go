@@ -43,10 +43,14 @@ type SealKeyringSpec struct {
 	// +kubebuilder:validation:MaxItems=64
 	Identities []IdentitySource `json:"identities,omitempty"`
 	// Recovery are public keys, whose private sides are not in the cluster, that
-	// everything is to be sealed for, too.
+	// everything is to be sealed for, too: of age, SSH, OpenPGP (a fingerprint), or a
+	// key of a service.
 	//
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=4096
+	// +kubebuilder:validation:XValidation:rule="!self.exists(r, r.contains('SECRET-KEY') || r.contains('PRIVATE KEY'))",message="recovery holds a private key, which has to stay off the cluster, and is no secret any more: make a new one, and give its public key"
+	// +kubebuilder:validation:XValidation:rule="self.all(r, r.startsWith('age1') || r.startsWith('ssh-ed25519 ') || r.startsWith('ssh-rsa ') || r.startsWith('arn:') || r.startsWith('projects/') || r.startsWith('https://') || r.startsWith('http://') || r.matches('^([0-9A-Fa-f]{40,64}|[a-z0-9-]+:[0-9a-fA-F-]{36})$'))",message="every entry has to be a public key: age1…, ssh-ed25519 …, ssh-rsa …, an OpenPGP fingerprint, or a key of a service (arn:…, projects/…, https://…, REGION:UUID)"
 	Recovery []string `json:"recovery,omitempty"`
 	// Policy is what manifests have to be like.
 	Policy Policy `json:"policy,omitempty"`
@@ -77,8 +81,15 @@ type IdentitySource struct {
 
 // SecretKey is a key of a Secret in the controller's namespace.
 type SecretKey struct {
+	// SecretName is the name of the Secret.
+	//
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	// +kubebuilder:validation:MaxLength=253
 	SecretName string `json:"secretName"`
 	// Key in the Secret; identity if empty.
+	//
+	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]+$`
+	// +kubebuilder:validation:MaxLength=253
 	Key string `json:"key,omitempty"`
 }
 
@@ -95,6 +106,8 @@ type KMSKeys struct {
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=2048
 	Keys []string `json:"keys"`
 }
 
@@ -110,12 +123,14 @@ type Policy struct {
 	//
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.apiVersion.startsWith('gitseal.dev/'))",message="objects of gitseal.dev cannot come out of a SealedManifest"
 	AllowedKinds []AllowedKind `json:"allowedKinds,omitempty"`
 	// AllowedSecretTypes, if any, are all that Secrets may have. Service account and
 	// bootstrap tokens are never allowed.
 	//
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:XValidation:rule="self.all(t, t != 'kubernetes.io/service-account-token' && t != 'bootstrap.kubernetes.io/token')",message="tokens that give access to the cluster are never made from a SealedManifest: leave their types out"
 	AllowedSecretTypes []corev1.SecretType `json:"allowedSecretTypes,omitempty"`
 }
 
@@ -132,14 +147,24 @@ const (
 
 // AllowedKind is a kind of namespaced objects.
 type AllowedKind struct {
+	// APIVersion such as v1 or apps/v1.
+	//
+	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?v[0-9][a-z0-9]*$`
+	// +kubebuilder:validation:MaxLength=253
 	APIVersion string `json:"apiVersion"`
-	Kind       string `json:"kind"`
+	// Kind such as ConfigMap.
+	//
+	// +kubebuilder:validation:Pattern=`^[A-Z][a-zA-Z0-9]*$`
+	// +kubebuilder:validation:MaxLength=63
+	Kind string `json:"kind"`
 }
 
 // Renewal is how age identities are renewed.
 type Renewal struct {
 	// Every is the age of the newest identity at which a new one is made, one hour
-	// at least.
+	// at least: 720h is thirty days.
+	//
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(.[0-9]+)?(h|m|s))+$') && duration(self) >= duration('1h')",message="every has to be one hour at least, written like 720h"
 	Every metav1.Duration `json:"every"`
 	// Classic makes X25519 identities instead of post-quantum hybrid ones.
 	Classic bool `json:"classic,omitempty"`
