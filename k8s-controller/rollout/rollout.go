@@ -1,0 +1,177 @@
+// Package rollout restarts workloads whose Secrets have new content, where a
+// SealedManifest asks for that.
+//
+// What changed is told by a keyed hash of the content, kept in the SealedManifest's
+// status, and written into an annotation of the pod templates that refer to the
+// Secret: so a template changes exactly when the content does. The key is random and
+// stays in the controller's namespace; without it, the hash says nothing about the
+// content.
+package rollout
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gitseal/gitseal/k8s-controller/api/v1alpha1"
+)
+
+// FieldManager is the default name under which annotations are set.
+const FieldManager = "gitseal-controller-rollout"
+
+// IgnoreAnnotation, set to "true" on a workload, keeps it as it is.
+const IgnoreAnnotation = v1alpha1.RolloutAnnotationPrefix + "ignore"
+
+// Options of a Roller.
+type Options struct {
+	// Client reads and writes past any cache: no other component needs workloads, so
+	// nothing should keep all of them in memory.
+	Client Client
+	// Namespace is the controller's own, where the key is kept.
+	Namespace string
+	// FieldManager, FieldManager if empty.
+	FieldManager string
+}
+
+// Client is what a Roller needs of a cluster. client.Client has it.
+type Client interface {
+	client.Reader
+	client.Writer
+}
+
+// Roller restarts workloads. It is safe for concurrent use.
+type Roller struct {
+	client    Client
+	namespace string
+	owner     client.FieldOwner
+	keys      keyCache
+
+	// writing is held from reading a workload until it is written: two Secrets of one
+	// workload would else take each other's annotation away.
+	writing sync.Mutex
+}
+
+// New returns a Roller.
+func New(o Options) *Roller {
+	return &Roller{client: o.Client, namespace: o.Namespace, owner: client.FieldOwner(cmp.Or(o.FieldManager, FieldManager))}
+}
+
+// Result is what a roll did.
+type Result struct {
+	// Hash is what status.rolloutHash has to become. It is the old one as long as
+	// something is left to do.
+	Hash string
+	// Restarted are the workloads whose template was changed, as Kind/name.
+	Restarted []string
+}
+
+// Roll restarts the workloads, in the manifest's namespace, that refer to those of the
+// manifest's Secrets whose content is another than its status says. Secrets that the
+// status does not know are only noted: nobody has seen them change.
+//
+// It is called after the Secrets were written and before the status is, so that a
+// crash in between is made up for. A manifest that does not ask for rollouts has the
+// empty hash.
+func (r *Roller) Roll(ctx context.Context, m *v1alpha1.SealedManifest, secrets []*corev1.Secret) (Result, error) {
+	if m.Spec.Rollout != v1alpha1.RolloutAnnotate {
+		return Result{}, nil
+	}
+	h, err := r.hasher(ctx)
+	if err != nil {
+		return Result{Hash: m.Status.RolloutHash}, err
+	}
+	next := h.sums(m.Namespace, secrets)
+	changed := next.changedSince(parseSums(m.Status.RolloutHash))
+	if len(changed) == 0 {
+		return Result{Hash: next.String()}, nil
+	}
+	restarted, err := r.restart(ctx, m.Namespace, changed)
+	if err != nil {
+		return Result{Hash: m.Status.RolloutHash, Restarted: restarted}, fmt.Errorf("restarting workloads in namespace %s: %w", m.Namespace, err)
+	}
+	return Result{Hash: next.String(), Restarted: restarted}, nil
+}
+
+// restart sets the annotations of all workloads of a namespace that refer to one of
+// the Secrets. One that fails does not stop the others.
+func (r *Roller) restart(ctx context.Context, namespace string, changed map[string]string) ([]string, error) {
+	r.writing.Lock()
+	defer r.writing.Unlock()
+	workloads, err := list(ctx, r.client, namespace)
+	if err != nil {
+		return nil, err
+	}
+	var restarted []string
+	var failed []error
+	for _, w := range workloads {
+		set := w.annotations(changed)
+		if set == nil {
+			continue
+		}
+		if err := r.apply(ctx, w, set); err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", w, err))
+			continue
+		}
+		restarted = append(restarted, w.String())
+	}
+	slices.Sort(restarted)
+	return restarted, errors.Join(failed...)
+}
+
+// apply sets the annotations of a workload's template, and no other field. The uid
+// keeps a workload that is gone from being made anew.
+func (r *Roller) apply(ctx context.Context, w workload, annotations map[string]any) error {
+	u := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "apps/v1",
+		"kind":       w.kind,
+		"metadata":   map[string]any{"namespace": w.meta.Namespace, "name": w.meta.Name, "uid": string(w.meta.UID)},
+		"spec": map[string]any{
+			"template": map[string]any{"metadata": map[string]any{"annotations": annotations}},
+		},
+	}}
+	return r.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), r.owner, client.ForceOwnership)
+}
+
+// workload is a Deployment, a StatefulSet or a DaemonSet.
+type workload struct {
+	kind     string
+	meta     metav1.ObjectMeta
+	template corev1.PodTemplateSpec
+}
+
+// String returns Kind/name.
+func (w workload) String() string { return w.kind + "/" + w.meta.Name }
+
+// annotations returns all annotations of ours that the template is to have, or nil if
+// it is to stay as it is. Those of Secrets that the template does not use any more are
+// dropped on the occasion.
+func (w workload) annotations(changed map[string]string) map[string]any {
+	if w.meta.Annotations[IgnoreAnnotation] == "true" || w.meta.DeletionTimestamp != nil {
+		return nil
+	}
+	out, differs := make(map[string]any), false
+	for name := range secretNames(&w.template.Spec) {
+		key := Annotation(name)
+		have, there := w.template.Annotations[key]
+		want, isChanged := changed[name]
+		switch {
+		case isChanged:
+			out[key] = want
+			differs = differs || want != have
+		case there:
+			out[key] = have
+		}
+	}
+	if !differs {
+		return nil
+	}
+	return out
+}
