@@ -1,0 +1,178 @@
+// Package keyrings keeps SealKeyrings: it loads their identities into a
+// [keyring.Store], renews them, publishes the recipients, and says in the status how
+// all that stands.
+//
+// Loading happens in every replica, so that one that stands by is warm. What is
+// written is written by the leader alone.
+package keyrings
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/gitseal/gitseal/k8s-controller/api/v1alpha1"
+	"github.com/gitseal/gitseal/k8s-controller/keyring"
+	"github.com/gitseal/gitseal/keysources"
+)
+
+// DefaultRefresh is how often counts in the status are brought up to date.
+const DefaultRefresh = time.Minute
+
+// Options say what is kept. All but Uses, Now and Refresh are needed.
+type Options struct {
+	// Namespace is the controller's own: that of the identities' Secrets and of the
+	// ConfigMap of recipients.
+	Namespace string
+	// Store gets what is loaded.
+	Store *keyring.Store
+	// Sources ask services, by the types of their stanzas: those of keysources/all.
+	Sources map[string]keysources.Source
+	// Uses counts the manifests that each identity of a keyring opened, by its ID.
+	Uses func(keyring string) map[string]int
+	// Now is the time; time.Now if nil.
+	Now func() time.Time
+	// Refresh is how often counts are looked at; DefaultRefresh if 0.
+	Refresh time.Duration
+}
+
+func (o Options) complete() (Options, error) {
+	if o.Namespace == "" || o.Store == nil {
+		return o, errors.New("keyrings: a namespace and a store are needed")
+	}
+	if o.Uses == nil {
+		o.Uses = func(string) map[string]int { return nil }
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Refresh == 0 {
+		o.Refresh = DefaultRefresh
+	}
+	return o, nil
+}
+
+// Setup adds to a manager what keeps the keyrings. The manager's scheme must know core
+// and our own types. Secrets are read through a cache of the one namespace.
+func Setup(mgr ctrl.Manager, o Options) error {
+	o, err := o.complete()
+	if err != nil {
+		return err
+	}
+	secrets, err := newSecretCache(mgr, o.Namespace)
+	if err != nil {
+		return err
+	}
+	k := &keeper{
+		Options: o, client: mgr.GetClient(), live: mgr.GetAPIReader(), secrets: secrets,
+		events: mgr.GetEventRecorder("gitseal-controller"), blocked: map[string]bool{},
+	}
+	l := &loader{
+		Options: o, keyrings: mgr.GetCache(), secrets: secrets, loader: keyring.NewLoader(o.Sources),
+		latest: map[string]latest{}, tries: map[string]int{}, changed: k.enqueue,
+	}
+	k.latest = l.latestOf
+	if err := mgr.Add(started{l}); err != nil {
+		return fmt.Errorf("adding the loader of keyrings: %w", err)
+	}
+	if err := l.setup(mgr); err != nil {
+		return fmt.Errorf("setting up the loader of keyrings: %w", err)
+	}
+	if err := k.setup(mgr); err != nil {
+		return fmt.Errorf("setting up the keeper of keyrings: %w", err)
+	}
+	return nil
+}
+
+func (l *loader) setup(mgr ctrl.Manager) error {
+	standby := false
+	return ctrl.NewControllerManagedBy(mgr).Named("keyring-loader").
+		For(&v1alpha1.SealKeyring{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		WatchesRawSource(source.Kind(l.secrets, &corev1.Secret{},
+			handler.TypedEnqueueRequestsFromMapFunc(l.keyringsOf))).
+		WithOptions(controller.Options{NeedLeaderElection: &standby, MaxConcurrentReconciles: 4}).
+		Complete(l)
+}
+
+func (k *keeper) setup(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).Named("keyring-keeper").
+		For(&v1alpha1.SealKeyring{}).
+		WatchesRawSource(source.Func(k.take)).
+		Complete(k)
+}
+
+// newSecretCache returns a cache of the Secrets of one namespace. The manager's own is
+// of no use: it has the metadata of Secrets everywhere, and no more.
+func newSecretCache(mgr ctrl.Manager, namespace string) (cache.Cache, error) {
+	c, err := cache.New(mgr.GetConfig(), cache.Options{
+		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(),
+		DefaultNamespaces: map[string]cache.Config{namespace: {}},
+		DefaultTransform:  onlyIdentities,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("making a cache of Secrets: %w", err)
+	}
+	return c, mgr.Add(cached{c})
+}
+
+// onlyIdentities drops the content of Secrets that cannot hold identities, such as
+// releases of Helm and the tokens of service accounts.
+func onlyIdentities(obj any) (any, error) {
+	s, ok := obj.(*corev1.Secret)
+	if !ok {
+		return obj, nil
+	}
+	s.ManagedFields = nil
+	if s.Type != corev1.SecretTypeOpaque {
+		s.Data = nil
+	}
+	return s, nil
+}
+
+// cached has the manager start a cache with its own, and before controllers.
+type cached struct{ cache.Cache }
+
+// GetCache tells the manager that this is a cache.
+func (c cached) GetCache() cache.Cache { return c.Cache }
+
+// NeedLeaderElection is false: who stands by has a cache, too.
+func (c cached) NeedLeaderElection() bool { return false }
+
+// started notices when all keyrings were loaded once.
+type started struct{ *loader }
+
+// NeedLeaderElection is false: who stands by loads, too.
+func (started) NeedLeaderElection() bool { return false }
+
+// Start implements manager.Runnable.
+func (s started) Start(ctx context.Context) error { return s.awaitAll(ctx) }
+
+// enqueue has a keyring looked at, if anybody is at work here.
+func (k *keeper) enqueue(name string) {
+	k.queueMu.Lock()
+	defer k.queueMu.Unlock()
+	if k.queue != nil {
+		k.queue.Add(reconcile.Request{NamespacedName: types.NamespacedName{Name: name}})
+	}
+}
+
+// take is the source of what enqueue adds.
+func (k *keeper) take(_ context.Context, q workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	k.queueMu.Lock()
+	defer k.queueMu.Unlock()
+	k.queue = q
+	return nil
+}
