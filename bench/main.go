@@ -6,6 +6,7 @@
 //	go run ./bench -json -out bench.json
 //	go run ./bench -only kms                keys of a key management service
 //	go run ./bench -only merges             parallel edits, merged by git
+//	go run ./bench -only kustomize          sealed Secrets in kustomize build
 //	go run ./bench -corpus FOLDER           files that come back to the byte
 //
 // The inputs are generated and always the same. Every result is checked: what
@@ -111,7 +112,7 @@ func run(ctx context.Context, args []string, stdout, log io.Writer) error {
 		return err
 	}
 	cases := selectCases(allCases(o.small), o.only)
-	if len(cases) == 0 && !wantsMerges(o.only) {
+	if len(cases) == 0 && !wantsMerges(o.only) && !wantsKustomize(o.only) {
 		return fmt.Errorf("no case matches %q", o.only)
 	}
 	b, cleanup, err := newBench(ctx, o, log)
@@ -146,6 +147,15 @@ func (b *bench) runAll(ctx context.Context, cases []benchCase) (report, error) {
 			fmt.Fprintln(b.log, "bench: error:", err)
 			wrong = errors.Join(wrong, err)
 			res = result{Name: c.name, Work: c.work, Failure: err.Error()}
+		}
+		rep.Results = append(rep.Results, res)
+	}
+	if wantsKustomize(b.options.only) {
+		res, err := b.runKustomize(ctx)
+		if err != nil {
+			err = fmt.Errorf("%s: %w", kustomizeName, err)
+			fmt.Fprintln(b.log, "bench: error:", err)
+			wrong, res.Failure = errors.Join(wrong, err), err.Error()
 		}
 		rep.Results = append(rep.Results, res)
 	}

@@ -51,9 +51,11 @@ func newApp(s std, u *ui) *cli.App {
 			checkCommand(s, u),
 			lspCommand(s),
 			logCommand(s, u), reportCommand(s, u),
+			k8sCommand(s, u),
 			doorsCommand(s, u), viewCommand(s, u),
 			editCommand(s, u), editGuardCommand(s),
 			diffCommand(s, u), gitCommand(s, u),
+			kustomizeCommand(s, u), helmCommand(s, u),
 		},
 	}
 	setUpAll(app.Commands)
@@ -66,7 +68,7 @@ func setUpAll(commands []*cli.Command) {
 		c.OnUsageError = onUsageError
 		// A file may well be called "help".
 		c.HideHelpCommand = true
-		if len(c.Subcommands) > 0 {
+		if len(c.Subcommands) > 0 && c.Action == nil {
 			c.Action = unknownSubcommand
 		}
 		setUpAll(c.Subcommands)

@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/gitseal/gitseal/cipher"
+	"github.com/gitseal/gitseal/cmd/internal/manifest"
 	"github.com/gitseal/gitseal/formats"
 	"github.com/gitseal/gitseal/formats/all"
 	"github.com/gitseal/gitseal/keysources"
@@ -44,7 +45,7 @@ func (c *completer) positional() []candidate {
 			return plainCandidates("bash", "zsh", "fish", "powershell")
 		}
 		return nil
-	case "init", "keyservice", "lsp", "git install", "git check", "git uninstall":
+	case "init", "keyservice", "lsp", "git install", "git check", "git uninstall", "k8s status", "k8s recipients":
 		return nil
 	}
 	return c.files(c.cur, wantSealed)
@@ -107,6 +108,8 @@ func (c *completer) values(f cli.Flag, cur string) []candidate {
 		return c.proposals(name)
 	}
 	switch name {
+	case "scope":
+		return plainCandidates(string(manifest.Strict), string(manifest.Namespace), string(manifest.Keyring))
 	case "reader":
 		return append(c.namedReaders(), c.recipients("")...)
 	case "group":

@@ -21,6 +21,9 @@ const (
 	doorPlain      = doors.AcceptPlain
 	doorExposing   = doors.Exposing
 	doorKeyservice = doors.Keyservice
+	doorKustomize  = doors.Kustomize
+	doorHelmRender = doors.HelmRender
+	doorHelmGet    = doors.HelmGet
 )
 
 // openDoor refuses to hand out plaintext where that is closed: when an AI agent runs

@@ -120,7 +120,8 @@ func (w *doorWalk) call(env []string, args ...string) (doorCall, error) {
 	return c, err
 }
 
-// leaves are the commands that have no subcommands, by the words that call them.
+// leaves are the commands that do something themselves (those without subcommands, and
+// those with flags of their own), by the words that call them.
 func leaves(prefix []string, commands []*cli.Command) map[string]*cli.Command {
 	out := map[string]*cli.Command{}
 	for _, c := range commands {
@@ -128,7 +129,7 @@ func leaves(prefix []string, commands []*cli.Command) map[string]*cli.Command {
 		if c.Hidden {
 			continue
 		}
-		if len(c.Subcommands) == 0 {
+		if len(c.Subcommands) == 0 || len(c.Flags) > 0 {
 			out[strings.Join(words, " ")] = c
 		}
 		for name, sub := range leaves(words, c.Subcommands) {
@@ -158,6 +159,9 @@ func ways(name string, c *cli.Command) [][]string {
 					}
 				}
 			case *cli.StringFlag:
+				if f.Names()[0] == "mode" {
+					out = append(out, slices.Concat(words, []string{"--mode", "plain"}, args))
+				}
 				if f.Names()[0] == "output" {
 					out = append(out, slices.Concat(words, []string{"--output", "out"}, args), slices.Concat(words, []string{"--output", "-"}, args))
 				}
@@ -237,7 +241,7 @@ func TestDoorsAreAll(t *testing.T) {
 				t.Errorf("%q is no door, but there is plaintext in %s", c.args, c.where)
 			}
 		}
-		for _, name := range []string{doors.Unseal, doors.Get, doors.Edit, doors.Diff, doors.Accept, doors.AcceptPlain, doors.Exposing} {
+		for _, name := range []string{doors.Unseal, doors.Get, doors.Edit, doors.Diff, doors.Accept, doors.AcceptPlain, doors.Exposing, doors.HelmGet} {
 			if !seen[name] {
 				t.Errorf("no plaintext came through %s: the walk would not see a leak", name)
 			}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/gitseal/gitseal/cipher"
+	"github.com/gitseal/gitseal/cmd/internal/manifest"
 	"github.com/gitseal/gitseal/formats"
 	"github.com/gitseal/gitseal/keysources"
 )
@@ -25,10 +26,16 @@ func (p plan) differences(m *cipher.Metadata, doc *formats.Document) []string {
 	if len(want) > 0 && !slices.ContainsFunc(want, same) {
 		parts = append(parts, fmt.Sprintf("its selector is %s, not %s", m.Selector, want[0]))
 	}
-	if p.macOnly != m.MACOnlyEncrypted && doc != nil {
-		parts = append(parts, fmt.Sprintf("mac_only_encrypted is %v, not %v", m.MACOnlyEncrypted, p.macOnly))
+	if macOnly := p.wantsMACOnly(doc); macOnly != m.MACOnlyEncrypted && doc != nil {
+		parts = append(parts, fmt.Sprintf("mac_only_encrypted is %v, not %v", m.MACOnlyEncrypted, macOnly))
 	}
 	return parts
+}
+
+// wantsMACOnly says what mac_only_encrypted of a document, which may be nil, is to be. That
+// of a SealedManifest is set whatever the rule says: clusters add labels.
+func (p plan) wantsMACOnly(doc *formats.Document) bool {
+	return p.macOnly || doc != nil && manifest.Of(doc).IsSealedManifest()
 }
 
 // usualSelectors are what is chosen for a document if nobody chooses.

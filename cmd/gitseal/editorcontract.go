@@ -158,7 +158,11 @@ func (r *sealRun) resealOver(ctx context.Context, in input, current []byte) (*re
 	if err != nil {
 		return nil, &fileError{name: in.name, unsealing: true, err: err}
 	}
-	sealed, err := cipher.Seal(ctx, in.format, in.data, rw.optionsOf(opened))
+	opts := rw.optionsOf(opened)
+	var sealed *cipher.Sealed
+	if err = rw.keepBound(was, opened, in.data, &opts); err == nil {
+		sealed, err = cipher.Seal(ctx, in.format, in.data, opts)
+	}
 	if err == nil {
 		err = rw.passExposing(was, sealed.Exposed)
 	}
@@ -184,10 +188,10 @@ func (r *sealRun) sealNew(ctx context.Context, in input) error {
 	if j.plan, err = r.plan(in); err != nil {
 		return &fileError{name: in.name, err: err}
 	}
-	j.sealed, err = cipher.Seal(ctx, in.format, in.data, cipher.SealOptions{
-		Groups: j.plan.readers.groups, Threshold: j.plan.readers.threshold, Timeout: r.ids.timeout,
-		Selector: j.plan.selector, MACOnlyEncrypted: j.plan.macOnly,
-	})
+	opts, err := r.sealOptions(in, j.plan, in.data, nil)
+	if err == nil {
+		j.sealed, err = cipher.Seal(ctx, in.format, in.data, opts)
+	}
 	if err != nil {
 		return &fileError{name: in.name, err: err}
 	}

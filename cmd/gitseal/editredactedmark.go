@@ -89,7 +89,11 @@ func (g *mergers) resealEdited(ctx context.Context, in input, id string) ([]byte
 		return nil, &commandError{code: exitWrongState, text: "edited without its key: " + what,
 			hint: "look at the changes (gitseal diff, git log -p), then gitseal reseal --accept-changes " + in.name + ", or git checkout what was there before"}
 	}
-	s, err := cipher.Seal(ctx, in.format, e.Plain, g.optionsOf(e.Opened))
+	sealing := g.optionsOf(e.Opened)
+	if err := g.keepBound(in, e.Opened, e.Plain, &sealing); err != nil {
+		return nil, err
+	}
+	s, err := cipher.Seal(ctx, in.format, e.Plain, sealing)
 	if err == nil {
 		err = g.passExposing(in, s.Exposed)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/gitseal/gitseal/cipher"
 	"github.com/gitseal/gitseal/cmd/internal/atomicfile"
 	"github.com/gitseal/gitseal/cmd/internal/editor"
+	"github.com/gitseal/gitseal/cmd/internal/manifest"
 	"github.com/gitseal/gitseal/formats"
 	"github.com/gitseal/gitseal/formats/merge"
 )
@@ -213,17 +214,18 @@ func (e *editing) again(ctx context.Context, err error) error {
 func isAboutText(err error) bool {
 	var format *formats.Error
 	var place *cipher.PathError
-	return errors.As(err, &format) || errors.As(err, &place) || slices.ContainsFunc([]error{
+	return errors.As(err, &format) || errors.As(err, &place) || errors.As(err, new(*manifest.Problem)) || slices.ContainsFunc([]error{
 		cipher.ErrNothingSelected, cipher.ErrAlreadySealed, cipher.ErrSelector, cipher.ErrMarker, cipher.ErrAliasLeak,
 	}, func(target error) bool { return errors.Is(err, target) })
 }
 
 // create seals and writes a new file.
 func (e *editing) create(ctx context.Context, text []byte) error {
-	sealed, err := cipher.Seal(ctx, e.in.format, text, cipher.SealOptions{
-		Groups: e.plan.readers.groups, Threshold: e.plan.readers.threshold, Timeout: e.ids.timeout,
-		Selector: e.plan.selector, MACOnlyEncrypted: e.plan.macOnly,
-	})
+	opts, err := e.sealOptions(e.in, *e.plan, text, nil)
+	if err != nil {
+		return err
+	}
+	sealed, err := cipher.Seal(ctx, e.in.format, text, opts)
 	if err != nil {
 		return err
 	}

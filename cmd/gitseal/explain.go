@@ -83,7 +83,7 @@ func explain(err error) explanation {
 		return e
 	}
 	for _, explainer := range []func(error, string, bool) (int, string){
-		explainState, explainKeys, explainFormat, explainSelection, explainSystem,
+		explainManifest, explainState, explainKeys, explainFormat, explainSelection, explainSystem,
 	} {
 		if code, hint := explainer(err, name, unsealing); code != 0 {
 			e.code, e.hints = code, []string{hint}

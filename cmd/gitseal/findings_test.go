@@ -8,7 +8,7 @@ func reportsFindings(args []string) bool {
 	if len(args) < 2 {
 		return false
 	}
-	return slices.Contains([]string{"check", "report", "resolve"}, args[1]) || args[1] == "git" && slices.ContainsFunc(args, func(a string) bool { return a == "check" || a == "--check" })
+	return slices.Contains([]string{"check", "report", "resolve", "k8s"}, args[1]) || args[1] == "git" && slices.ContainsFunc(args, func(a string) bool { return a == "check" || a == "--check" })
 }
 
 // comparesLikeGit tells the calls whose exit code is meant as git's is.

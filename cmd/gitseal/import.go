@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/gitseal/gitseal/cipher"
+	"github.com/gitseal/gitseal/cmd/internal/manifest"
 	"github.com/gitseal/gitseal/cmd/internal/sealedsecret"
 )
 
@@ -27,6 +28,7 @@ source, or -o FILE. The private keys of its controller come from
 
 Examples:
    gitseal import --sealing-key backup.yaml deploy/db-sealed.yaml
+   gitseal import --sealing-key backup.yaml --manifest deploy/db-sealed.yaml
    gitseal import secrets/                             # all that plain sops sealed there
    gitseal import --as secret --name app -o app.yaml .env
    gitseal import --as yaml --remove prod.env          # prod.yaml, sealed; prod.env goes`,
@@ -49,6 +51,8 @@ func importFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "sealing-key", Usage: "`FILE` of the controller's private keys, PEM or a backup of its Secrets (repeatable)"},
 		&cli.BoolFlag{Name: "string-data", Usage: "write values that are text under stringData, readable when unsealed, not as base64 under data"},
 		&cli.BoolFlag{Name: "drop-templates", Usage: "leave out values of spec.template.data that are templates"},
+		&cli.BoolFlag{Name: "manifest", Usage: "make SealedManifests of SealedSecrets, in place of Secrets"},
+		scopeFlag(),
 		&cli.StringFlag{Name: "as", Usage: "make of a dotenv file a sealed `KIND`: secret (of Kubernetes), yaml, json or dotenv"},
 		&cli.StringFlag{Name: "name", Usage: "`NAME` of the Secret to make of a dotenv file"},
 		&cli.StringFlag{Name: "namespace", Usage: "`NAMESPACE` of that Secret, or of SealedSecrets that leave it out"},
@@ -180,6 +184,10 @@ func (r *importRun) checkFlags() error {
 		return usageError("--as secret needs a --name that Kubernetes allows", "lower case letters, digits, - and .: --name app-env")
 	case r.c.String("namespace") != "" && !sealedsecret.ValidNamespace(r.c.String("namespace")):
 		return usageError("--namespace is not a name that Kubernetes allows", "lower case letters, digits and -")
+	case r.c.IsSet("scope") && !r.c.Bool("manifest"):
+		return usageError("--scope goes with --manifest", "Secrets are not bound to a place")
+	case r.c.Bool("manifest") && as != "" && as != asSecret:
+		return usageError("--manifest goes with --as secret", "only Secrets become SealedManifests")
 	case r.c.Bool("json") && r.c.String("output") == stdinArg:
 		return usageError("--json does not go with standard output, which is the sealed file", "name a file with -o")
 	case r.c.Bool("remove") && r.c.String("output") == stdinArg:
@@ -212,6 +220,9 @@ func (r *importRun) plan(it *importItem) error {
 	}
 	var err error
 	it.job.plan, err = r.seal.plan(it.job.in)
+	if it.job.plan.wish.Scope == "" {
+		it.job.plan.wish.Scope = scopeOf(it)
+	}
 	return err
 }
 
@@ -241,6 +252,11 @@ func (r *importRun) produce(ctx context.Context, it *importItem) error {
 	if it.job.in.data, err = it.make(ctx); err != nil {
 		return err
 	}
+	if r.c.Bool("manifest") && it.name != "" {
+		if it.job.in.data, err = manifest.FromSecret(it.job.in.format, it.job.in.data); err != nil {
+			return err
+		}
+	}
 	if err := r.seal.seal(ctx, &it.job); err != nil {
 		return err
 	}
@@ -250,6 +266,14 @@ func (r *importRun) produce(ctx context.Context, it *importItem) error {
 	}
 	it.job.action = actionImported
 	return it.checkNothingPlain()
+}
+
+// scopeOf is how wide the SealedManifest that a SealedSecret becomes is sealed for: as
+// wide as that was.
+func scopeOf(it *importItem) manifest.Scope {
+	return map[string]manifest.Scope{
+		string(sealedsecret.NamespaceWide): manifest.Namespace, string(sealedsecret.ClusterWide): manifest.Keyring,
+	}[it.scope]
 }
 
 // actionImported is what import reports of a file that it made.

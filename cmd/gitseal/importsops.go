@@ -51,6 +51,9 @@ func (r *importRun) reseal(ctx context.Context, it *importItem) error {
 	if err != nil {
 		return err
 	}
+	if plainManifest(in.format, opened.PlaintextBytes()) != nil {
+		it.warnings = append(it.warnings, "this SealedManifest is bound to no place: if its name and namespace are right, gitseal seal --rebind "+hintName(in.name))
+	}
 	it.job.action = actionImported
 	return it.keepOutside()
 }

@@ -240,12 +240,12 @@ func (k *keysRun) targetOf(o *cipher.Opened, p plan, in input) (target, error) {
 	m := o.Metadata
 	t := target{readers: p.readers, selector: p.selector, macOnly: p.macOnly}
 	if p.chosen {
-		if !t.selector.IsZero() {
-			return t, nil
-		}
 		doc, err := in.format.Parse(o.PlaintextBytes())
 		if err != nil {
 			return t, err
+		}
+		if t.macOnly = p.wantsMACOnly(doc); !t.selector.IsZero() {
+			return t, nil
 		}
 		t.selector = cipher.SelectorFor(doc)
 		if slices.ContainsFunc(usualSelectors(doc), func(s cipher.Selector) bool { return sameSelector(s, m.Selector) }) {

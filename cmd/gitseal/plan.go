@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/gitseal/gitseal/cipher"
+	"github.com/gitseal/gitseal/cmd/internal/manifest"
 	"github.com/gitseal/gitseal/cmd/internal/readers"
 	"github.com/gitseal/gitseal/cmd/internal/rules"
 	"github.com/gitseal/gitseal/formats/all"
@@ -157,6 +158,8 @@ type plan struct {
 	readers  readerSet
 	selector cipher.Selector // zero: none was chosen
 	macOnly  bool
+	// wish is what SealedManifests are to be sealed for.
+	wish manifest.Wish
 	// chosen: the readers come from a rule or a flag.
 	chosen bool
 	// rule is what applies to the file, nil if nothing does.
@@ -222,6 +225,9 @@ func (r *planner) planFromFlags() (plan, error) {
 	p := plan{macOnly: r.c.Bool("mac-only-encrypted")}
 	var err error
 	if p.selector, err = r.selectorFromFlags(); err != nil {
+		return p, err
+	}
+	if p.wish, err = wishFromFlags(r.c); err != nil {
 		return p, err
 	}
 	keys, err := readersFromFlags(r.c)

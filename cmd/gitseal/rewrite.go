@@ -141,6 +141,9 @@ func (r *rewriter) prepare(ctx context.Context, in input, make change) (*rewrite
 	if err != nil || plain == nil {
 		return result, err
 	}
+	if err := r.keepBound(in, o, plain, &opts); err != nil {
+		return result, err
+	}
 	if result.sealed, err = cipher.Seal(ctx, in.format, plain, opts); err != nil {
 		return result, err
 	}

@@ -25,7 +25,7 @@ func sealCommand(s std, u *ui) *cli.Command {
 		&cli.StringFlag{Name: "if-unchanged", Usage: "with --path FILE -: replace FILE, if its sha256 is still `DIGEST` (none: if it does not exist)"},
 		editorFlag(), jsonFlag(), quietFlag(),
 	}
-	flags = slices.Concat(readerFlags("instead of the rule's readers: seal for this", true), flags, keyFlags())
+	flags = slices.Concat(readerFlags("instead of the rule's readers: seal for this", true), flags, manifestFlags(), keyFlags())
 	for _, k := range cipher.SelectorKinds() {
 		flags = append(flags, &cli.StringFlag{Name: strings.ReplaceAll(string(k), "_", "-"), Usage: selectorUsage(k)})
 	}
@@ -40,7 +40,12 @@ Of a folder, the files that a rule matches are sealed. What is sealed already st
 Examples:
    gitseal seal secret.yaml
    gitseal seal --age age1… --encrypted-regex '^(password|token)$' config/*.json
-   generate | gitseal seal --path secrets/x.json - > secrets/x.json`,
+   generate | gitseal seal --path secrets/x.json - > secrets/x.json
+
+With --manifest a Secret becomes a SealedManifest, sealed for its namespace and name; plain
+SealedManifests are sealed so without the flag, too. Nothing but the values, apiVersion and kind changes.
+   kubectl create secret generic db --dry-run=client -o yaml … | gitseal seal --manifest --namespace shop --path db.yaml - > db.yaml
+   gitseal seal --manifest --document --name app --namespace shop -o app.yaml app.env`,
 		Flags: append(flags, inputFlags()...),
 		Action: func(c *cli.Context) error {
 			if u.quiet = c.Bool("quiet"); c.Bool("editor") {
@@ -83,6 +88,10 @@ type sealJob struct {
 	plan   plan
 	sealed *cipher.Sealed // nil: nothing to do
 	action string
+	// context is what a SealedManifest was sealed for, outer the one that holds what was
+	// sealed, nil if none does.
+	context string
+	outer   []byte
 }
 
 // The actions that a summary and the JSON output name.
@@ -107,6 +116,9 @@ func (r *sealRun) run(ctx context.Context) error {
 	}
 	if r.c.IsSet("if-unchanged") {
 		return r.sealOver(ctx, in[0])
+	}
+	if r.c.Bool("document") {
+		return r.sealDocument(ctx, in[0])
 	}
 	// Sealing needs as much memory whatever the collector does: the peak is alive.
 	const percent = 50
@@ -148,6 +160,9 @@ func (r *sealRun) checkFlags(in []input) error {
 	case r.c.Bool("json") && !r.c.IsSet("if-unchanged") && r.toStdout(in[0]):
 		return usageError("--json does not go with standard output, which is the sealed file", "name a file with -o")
 	}
+	if err := r.checkManifestFlags(in); err != nil {
+		return err
+	}
 	return r.checkOver(in[0])
 }
 
@@ -157,17 +172,28 @@ func (r *sealRun) seal(ctx context.Context, j *sealJob) error {
 	if err != nil {
 		return err
 	}
-	s, err := cipher.Seal(ctx, j.in.format, j.in.data, cipher.SealOptions{
-		Groups: j.plan.readers.groups, Threshold: j.plan.readers.threshold, Timeout: r.ids.timeout,
-		Selector: j.plan.selector, MACOnlyEncrypted: j.plan.macOnly, Previous: prev,
-	})
+	if held := heldBy(j.in); held != nil {
+		return r.sealHeld(ctx, j, held)
+	}
+	text, err := r.sealText(j.in)
+	if err != nil {
+		return err
+	}
+	opts, err := r.sealOptions(j.in, j.plan, text, prev)
+	if err != nil {
+		return err
+	}
+	s, err := cipher.Seal(ctx, j.in.format, text, opts)
 	if err == nil {
-		j.sealed, j.action = s, actionSealed
+		j.sealed, j.action, j.context = s, actionSealed, opts.Context
 		warnOfNowPlain(r.ui, j.in, s.Exposed)
 		return nil
 	}
 	if !asAlreadySealed(err) {
 		return err
+	}
+	if r.c.Bool("manifest") || r.c.Bool("rebind") {
+		return r.remake(ctx, j)
 	}
 	j.action = actionUnchanged
 	return r.checkSealed(ctx, j)
@@ -189,7 +215,7 @@ func (r *sealRun) write(jobs []*sealJob) error {
 		w := atomicfile.Job{Target: j.in.path, Data: j.bytes()}
 		w.Perm = atomicfile.Umasked(0o666)
 		if j.sealed != nil {
-			w.Verify = j.sealed.Check
+			w.Verify = j.check
 		}
 		if out != "" {
 			w.Target = out
@@ -215,12 +241,15 @@ func (j *sealJob) bytes() []byte {
 	if j.sealed == nil {
 		return j.in.data
 	}
+	if j.outer != nil {
+		return j.outer
+	}
 	return j.sealed.Bytes
 }
 
 func (r *sealRun) writeStdout(j *sealJob) error {
 	if j.sealed != nil {
-		if err := j.sealed.Check(j.sealed.Bytes); err != nil {
+		if err := j.check(j.bytes()); err != nil {
 			return &fileError{name: j.in.name, err: err}
 		}
 	}

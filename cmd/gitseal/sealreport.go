@@ -19,6 +19,8 @@ type sealResult struct {
 	Plain    int      `json:"values_plain"`
 	Empty    int      `json:"values_empty"`
 	NewKey   bool     `json:"new_data_key"`
+	// Context is what a SealedManifest is sealed for.
+	Context string `json:"context,omitempty"`
 }
 
 func (r *sealRun) report(jobs []*sealJob) error {
@@ -56,7 +58,7 @@ func (r *sealRun) report(jobs []*sealJob) error {
 const maxFilesTold = 20
 
 func (j *sealJob) result() sealResult {
-	out := sealResult{File: j.in.name, Action: j.action, Format: j.in.formatName}
+	out := sealResult{File: j.in.name, Action: j.action, Format: j.in.formatName, Context: j.context}
 	if s := j.sealed; s != nil {
 		out.Selector, out.NewKey = s.Selector.String(), s.NewKey
 		out.Values, out.Reused, out.Plain, out.Empty = s.Values, s.Reused, s.Plain, s.Empty
@@ -82,6 +84,9 @@ func (j *sealJob) text() string {
 	}
 	if s.Plain > 0 {
 		parts = append(parts, fmt.Sprintf("%d left plain by %s", s.Plain, s.Selector))
+	}
+	if j.context != "" {
+		return strings.Join(append(parts, "as a SealedManifest for "+strings.TrimPrefix(j.context, "k8s:")), ", ")
 	}
 	if j.plan.selector.IsZero() && s.Selector.Kind == cipher.EncryptedRegex {
 		parts = append(parts, "as a Kubernetes Secret: only data and stringData")

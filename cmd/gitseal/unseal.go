@@ -24,10 +24,12 @@ only their owner can read them. Of a folder, the sealed files that a rule matche
 Examples:
    gitseal unseal secret.yaml | less
    gitseal unseal -i a.yaml b.json      # then edit, then: gitseal seal a.yaml b.json
-   gitseal unseal -o /run/secrets/app.env app.env`,
+   gitseal unseal -o /run/secrets/app.env app.env
+   gitseal unseal --manifest db.yaml | kubectl diff -f -`,
 		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "in-place", Aliases: []string{"i"}, Usage: "replace the sealed files by the plain ones"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write to `FILE` instead of standard output"},
+			&cli.BoolFlag{Name: "manifest", Usage: "of a SealedManifest, give the Secret that it is for, or the file in its spec.document"},
 			&cli.BoolFlag{Name: "require-integrity", Usage: "refuse files without a sops.seal entry, which only sops's own MAC protects"},
 			editorFlag(), jsonFlag(), quietFlag(),
 		}, slices.Concat(keyFlags(), inputFlags())...),
@@ -60,7 +62,17 @@ type unsealRun struct {
 type unsealJob struct {
 	in     input
 	opened *cipher.Opened // nil: nothing to do
+	// plain is, if not nil, what is given in place of the plain file.
+	plain  []byte
 	action string
+}
+
+// bytes is what is given.
+func (j *unsealJob) bytes() []byte {
+	if j.plain != nil {
+		return j.plain
+	}
+	return j.opened.PlaintextBytes()
 }
 
 func (r *unsealRun) run(ctx context.Context) error {
@@ -105,6 +117,8 @@ func (r *unsealRun) checkFlags(in []input) error {
 		return usageError("standard input cannot be replaced in place", "leave out -i: the result goes to standard output")
 	case !inPlace && len(in) > 1:
 		return usageError("several files do not go to one output", "unseal them in place with -i, or one at a time")
+	case r.c.Bool("editor") && r.c.Bool("manifest"):
+		return usageError("--editor does not go with --manifest", "leave one of them out")
 	case r.c.Bool("editor") && (inPlace || output != "" || r.c.Bool("json")):
 		return usageError("--editor goes with standard output", "leave out -i, -o and --json")
 	case r.c.Bool("json") && !inPlace && output == "":
@@ -121,10 +135,19 @@ func (r *unsealRun) open(ctx context.Context, j *unsealJob) error {
 	}
 	opts := r.ids.openOptions()
 	opts.RequireSeal, opts.PlainOnly = required || r.c.Bool("require-integrity"), true
-	o, err := cipher.Open(ctx, j.in.format, j.in.data, opts)
+	var o *cipher.Opened
+	if r.c.Bool("manifest") {
+		err = r.openManifest(ctx, j, opts)
+		o = j.opened
+	} else {
+		o, err = cipher.Open(ctx, j.in.format, j.in.data, opts)
+	}
 	if j.in.fromFolder && isNotSealed(err) {
 		j.action = actionSkipped
 		return nil
+	}
+	if isNotSealed(err) && heldBy(j.in) != nil {
+		err = &commandError{code: exitWrongState, text: "a SealedManifest that holds a sealed file in spec.document", hint: "gitseal unseal --manifest " + hintName(j.in.name) + " gives that file"}
 	}
 	if err != nil {
 		return &fileError{name: j.in.name, unsealing: true, err: err}
@@ -160,7 +183,7 @@ func (r *unsealRun) write(ctx context.Context, jobs []*unsealJob) error {
 		if jobs[0].opened == nil {
 			return &fileError{name: jobs[0].in.name, unsealing: true, err: cipher.ErrNotSealed}
 		}
-		if _, err := r.std.out.Write(jobs[0].opened.PlaintextBytes()); err != nil {
+		if _, err := r.std.out.Write(jobs[0].bytes()); err != nil {
 			return fmt.Errorf("writing to standard output: %w", err)
 		}
 		if r.c.Bool("editor") {
@@ -173,7 +196,7 @@ func (r *unsealRun) write(ctx context.Context, jobs []*unsealJob) error {
 		if j.opened == nil {
 			continue
 		}
-		w := atomicfile.Job{Target: j.in.path, Data: j.opened.PlaintextBytes()}
+		w := atomicfile.Job{Target: j.in.path, Data: j.bytes()}
 		w.Private = true
 		w.Expect, w.Root = atomicfile.Holding(j.in.data), repositoryOf(j.in.name)
 		if output != "" {

@@ -188,6 +188,9 @@ func summaryOf(v *redacted.View) string {
 		}
 	}
 	text := fmt.Sprintf("%s sealed for %s; changed %s", counted(n, "value"), readersText(v.Metadata.Readers()), v.Metadata.LastModified.UTC().Format(time.RFC3339))
+	if m := v.Metadata; m.Seal != nil && m.Seal.Context != "" {
+		text += "; for " + m.Seal.Context
+	}
 	if list, _ := v.Metadata.Proposals(); len(list) > 0 {
 		text += "; " + counted(len(list), "open proposal")
 	}

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gitseal/gitseal/cipher"
+	"github.com/gitseal/gitseal/cmd/internal/manifest"
 	"github.com/gitseal/gitseal/cmd/internal/rules"
 	"github.com/gitseal/gitseal/formats"
 	"github.com/gitseal/gitseal/formats/all"
@@ -77,7 +78,7 @@ func (c *checker) run() {
 	name := c.formatName()
 	var err error
 	stray := bytes.Contains(c.Data, []byte(cipher.SealedPrefix))
-	if marked || c.Expected.Applied.Meant || name != "binary" && (stray || suggestsSealed(c.Name) || mayHoldSecrets(c.Data) || mayHide(c.Data)) {
+	if marked || c.Expected.Applied.Meant || name != "binary" && (stray || manifest.MayBe(c.Data) || suggestsSealed(c.Name) || mayHoldSecrets(c.Data) || mayHide(c.Data)) {
 		format, _ := all.ByName(name)
 		c.doc, err = format.Parse(c.Data)
 	}
@@ -86,6 +87,8 @@ func (c *checker) run() {
 		c.sealedFile()
 	case marked && err != nil && name != "binary":
 		c.unreadable(err)
+	case c.isManifest():
+		c.unsealedManifest()
 	default:
 		c.plainFile(err)
 	}

@@ -87,6 +87,8 @@ const (
 	IDCannotOpen    = "cannot-open"
 	IDLeaked        = "leaked-value"
 	IDAncestor      = "plain-ancestor"
+	IDManifest      = "manifest"
+	IDContext       = "context-differs"
 )
 
 // Kind describes the findings with one ID.
@@ -109,6 +111,8 @@ func Kinds() []Kind {
 		{IDGroups, Error, "key groups or their threshold are not as the rule says"},
 		{IDSelector, Error, "the file's selector is not that of the rule"},
 		{IDMACOnly, Error, "mac_only_encrypted is not as the rule says"},
+		{IDManifest, Error, "a SealedManifest that a cluster would refuse"},
+		{IDContext, Error, "a SealedManifest that is sealed for another namespace or name, or for none"},
 		{IDHalfMerged, Error, "the file was merged without a key and not sealed again since"},
 		{IDConflict, Error, "marks of a merge conflict"},
 		{IDConfig, Error, "a configuration file that cannot be used"},

@@ -60,7 +60,10 @@ func (w *world) twins() map[string]twins {
 	value := sealed[strings.Index(sealed, "ENC["):strings.Index(sealed, "\ntwo")]
 	body := strings.Repeat("0Aa1Bb2Cc3Dd4Ee5Ff6Gg7Hh8Ii9JjKkLlMm\n", 3)
 	pem := "-----BEGIN " + "ENCRYPTED PRIVATE KEY-----\n" + body + "-----END ENCRYPTED PRIVATE KEY-----\n"
+	object := w.seal("a.yaml", "apiVersion: gitseal.dev/v1alpha1\nkind: SealedManifest\nmetadata:\n  name: db\n  namespace: shop\nstringData:\n  a: first\n", cipher.SealOptions{Context: "k8s:shop/db", MACOnlyEncrypted: true})
 	return map[string]twins{
+		check.IDManifest:      {"a.yaml", any, strings.Replace(object, "  name: db", "  generateName: db-", 1), object},
+		check.IDContext:       {"a.yaml", any, strings.Replace(object, "  name: db", "  name: other", 1), object},
 		check.IDNotSealed:     {"a.yaml", any, plain, sealed},
 		check.IDName:          {"a.enc.yaml", "", plain, sealed},
 		check.IDPlainValue:    {"a.yaml", any, strings.Replace(sealed, value, "first", 1), sealed},

@@ -22,6 +22,7 @@ func (c *checker) sealedFile() {
 	c.readers(m)
 	c.selector(m)
 	c.seal(m)
+	c.manifest(m)
 }
 
 func (c *checker) badMetadata(err error) {
@@ -134,7 +135,7 @@ func (c *checker) selector(m *cipher.Metadata) {
 	if !slices.ContainsFunc(want, same) {
 		c.add(-1, Finding{ID: IDSelector, Message: fmt.Sprintf("its selector is %s, and that of %s is %s", m.Selector, e.rule(), want[0]), Hint: hint})
 	}
-	if e.Applied.Rule.MACOnlyEncrypted != m.MACOnlyEncrypted {
+	if e.Applied.Rule.MACOnlyEncrypted != m.MACOnlyEncrypted && !c.isManifest() {
 		c.add(-1, Finding{ID: IDMACOnly, Message: fmt.Sprintf("mac_only_encrypted is %v, and %s says %v", m.MACOnlyEncrypted, e.rule(), e.Applied.Rule.MACOnlyEncrypted), Hint: hint})
 	}
 }

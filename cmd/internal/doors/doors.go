@@ -27,6 +27,9 @@ const (
 	// changed, and unset, say, to values that a selector covers by a comment.
 	Exposing   = "exposing"
 	Keyservice = "keyservice"
+	Kustomize  = "kustomize"
+	HelmRender = "helm post-render"
+	HelmGet    = "helm get"
 )
 
 // All returns the doors. There are no others: a test runs every command and looks
@@ -41,6 +44,9 @@ func All() []Door {
 		{Accept, "values that were proposed", "gitseal accept --list shows proposals without their values"},
 		{AcceptPlain, "proposed values that the file's selector leaves plain, in the file", "gitseal accept without --plain takes in those that stay sealed"},
 		{Exposing, "sealed values that a change leaves plain in the file, as gitseal keys sync does after a rule's selector has changed", "have a person run it; gitseal keys sync --dry-run shows which values it is about"},
+		{Kustomize, "the Secrets of a kustomization", "without --mode plain values are masked; gitseal view FILE shows a sealed file without them"},
+		{HelmRender, "the Secrets of a Helm chart", "without --mode plain values are masked; gitseal view FILE shows a sealed file without them"},
+		{HelmGet, "the plain file, to Helm", "without --mode plain values are masked; gitseal view FILE shows the file without them"},
 		{Keyservice, "data keys, to whoever asks", "have a person run it; gitseal who FILE shows who can open a file"},
 	}
 }
