@@ -1,0 +1,172 @@
+package controller_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	controller "github.com/gitseal/gitseal/k8s-controller"
+	"github.com/gitseal/gitseal/k8s-controller/api/v1alpha1"
+)
+
+// vandalize changes a Secret as somebody with kubectl edit would.
+func (w *world) vandalize(name, key, value string) *corev1.Secret {
+	w.t.Helper()
+	s := w.secret(name)
+	before := s.DeepCopy()
+	s.Data[key] = []byte(value)
+	w.check(w.api.Patch(w.t.Context(), s, client.MergeFrom(before), client.FieldOwner("kubectl-edit")))
+	return s
+}
+
+func TestDriftIsCorrected(t *testing.T) {
+	w := newWorld(t)
+	r := w.run()
+	want := map[string]string{"a": w.value("1")}
+	w.put(sealed{name: "db", data: want})
+	w.awaitReason("db", v1alpha1.ReasonApplied)
+	w.vandalize("db", "a", "theirs")
+	w.awaitData("db", want)
+	w.vandalize("db", "b", "added")
+	w.awaitData("db", want)
+	w.eventually("both are counted", func() bool { return r.count("gitseal_drift_corrected_total") == 2 }, nil)
+	w.eventually("an event says so", func() bool { return slices.Contains(w.events("db"), "DriftCorrected") }, nil)
+	if m := w.get("db"); ready(m).Reason != v1alpha1.ReasonApplied {
+		t.Errorf("Ready is %+v", ready(m))
+	}
+}
+
+func TestFightEnds(t *testing.T) {
+	// Somebody who undoes each correction at once does not keep the controller busy.
+	w := newWorld(t)
+	r := w.run()
+	w.put(sealed{name: "db", data: map[string]string{"a": w.value("1")}})
+	w.awaitReason("db", v1alpha1.ReasonApplied)
+	before := len(r.requests.manifestWrites(w.ns))
+	var rounds int
+	for rounds = range 20 {
+		w.vandalize("db", "a", "theirs")
+		r.rest()
+		if text(w.secret("db"))["a"] == "theirs" {
+			break
+		}
+	}
+	if rounds < 4 || rounds > 6 {
+		t.Errorf("it was corrected %d times", rounds)
+	}
+	if n := len(r.requests.manifestWrites(w.ns)) - before; n > 4*rounds {
+		t.Errorf("%d corrections took %d writes", rounds, n)
+	}
+	// What is new in git is applied all the same.
+	w.put(sealed{name: "db", data: map[string]string{"a": w.value("2")}})
+	w.awaitData("db", map[string]string{"a": w.value("2")})
+}
+
+func TestDriftIsOnlyTold(t *testing.T) {
+	w := newWorld(t)
+	r := w.run()
+	want := map[string]string{"a": w.value("1")}
+	w.put(sealed{name: "db", head: "spec:\n  driftPolicy: Warn\n", data: want})
+	w.awaitReason("db", v1alpha1.ReasonApplied)
+	w.vandalize("db", "a", "theirs")
+	m := w.awaitReason("db", v1alpha1.ReasonDrifted)
+	if ready(m).Status != "True" {
+		t.Errorf("Ready is %s", ready(m).Status)
+	}
+	r.rest()
+	if got := text(w.secret("db"))["a"]; got != "theirs" {
+		t.Errorf("the Secret holds %q: it was written", got)
+	}
+	w.eventually("an event says so", func() bool { return slices.Contains(w.events("db"), v1alpha1.ReasonDrifted) }, nil)
+	// Asked for, or put right by hand, it is as before.
+	w.vandalize("db", "a", want["a"])
+	w.awaitReason("db", v1alpha1.ReasonApplied)
+}
+
+func TestLostMarksComeBack(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	w.put(sealed{name: "db", data: map[string]string{"a": w.value("1")}})
+	w.awaitReason("db", v1alpha1.ReasonApplied)
+	s := w.secret("db")
+	before := s.DeepCopy()
+	delete(s.Labels, v1alpha1.ManagedLabel) // nobody watches it any more
+	delete(s.Annotations, v1alpha1.ManifestAnnotation)
+	w.check(w.api.Patch(t.Context(), s, client.MergeFrom(before)))
+	w.eventually("label and annotation are back", func() bool {
+		s := w.secret("db")
+		return s.Labels[v1alpha1.ManagedLabel] == "true" && s.Annotations[v1alpha1.ManifestAnnotation] == "db"
+	}, nil)
+}
+
+func TestReconcileIsAskedFor(t *testing.T) {
+	w := newWorld(t)
+	r := w.run()
+	w.put(sealed{name: "db", data: map[string]string{"a": w.value("1")}})
+	w.awaitReason("db", v1alpha1.ReasonApplied)
+	r.rest()
+	before := r.count("gitseal_decrypt_duration_seconds")
+	w.edit("db", func(m *v1alpha1.SealedManifest) {
+		m.Annotations = map[string]string{v1alpha1.ReconcileAnnotation: "2026-01-02T03:04:05Z"}
+	})
+	w.await("db", "the request is acknowledged", func(m *v1alpha1.SealedManifest) bool {
+		return m.Status.LastHandledReconcileAt == "2026-01-02T03:04:05Z"
+	})
+	r.rest()
+	if n := r.count("gitseal_decrypt_duration_seconds") - before; n != 1 {
+		t.Errorf("the manifest was opened %v times for it", n)
+	}
+	if s := w.secret("db"); s.Annotations[v1alpha1.ReconcileAnnotation] != "" {
+		t.Error("the annotation was copied")
+	}
+}
+
+func TestSuspendedIsLeftAlone(t *testing.T) {
+	w := newWorld(t)
+	r := w.run()
+	w.put(sealed{name: "db", data: map[string]string{"a": w.value("1")}})
+	w.awaitReason("db", v1alpha1.ReasonApplied)
+	w.edit("db", func(m *v1alpha1.SealedManifest) { m.Spec.Suspend = true })
+	if m := w.awaitReason("db", v1alpha1.ReasonSuspended); ready(m).Status != "True" {
+		t.Errorf("Ready became %s", ready(m).Status)
+	}
+	w.vandalize("db", "a", "theirs")
+	w.put(sealed{name: "db", head: "spec:\n  suspend: true\n", data: map[string]string{"a": w.value("2")}})
+	w.awaitReason("db", v1alpha1.ReasonSuspended)
+	r.rest()
+	if got := text(w.secret("db"))["a"]; got != "theirs" {
+		t.Errorf("the Secret holds %q: it was written", got)
+	}
+	w.check(w.api.Delete(t.Context(), w.secret("db")))
+	r.rest()
+	if w.secret("db") != nil {
+		t.Error("the Secret was made again")
+	}
+	w.edit("db", func(m *v1alpha1.SealedManifest) { m.Spec.Suspend = false })
+	w.awaitData("db", map[string]string{"a": w.value("2")})
+	w.awaitReason("db", v1alpha1.ReasonApplied)
+}
+
+func TestWriteOnlyAppliesAtTimes(t *testing.T) {
+	w := newWorld(t)
+	r := w.run(writeOnly)
+	want := map[string]string{"a": w.value("1")}
+	w.put(sealed{name: "db", data: want})
+	w.awaitReason("db", v1alpha1.ReasonApplied)
+	w.awaitData("db", want)
+	w.vandalize("db", "a", "theirs")
+	w.awaitData("db", want)
+	w.check(w.api.Delete(t.Context(), w.secret("db")))
+	w.awaitData("db", want)
+	if reads := r.requests.reads(w.ns, "/secrets"); len(reads) > 0 {
+		t.Errorf("Secrets were read: %v", reads)
+	}
+}
+
+// writeOnly runs a controller that may not read Secrets, with a short resync.
+func writeOnly(o *controller.Options) {
+	o.SecretAccess, o.Resync = controller.SecretAccessWriteOnly, time.Second
+}

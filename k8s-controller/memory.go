@@ -1,0 +1,164 @@
+package controller
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+
+	"github.com/gitseal/gitseal/k8s-controller/api/v1alpha1"
+)
+
+// memory holds what this process knows better than its cache, and what stands
+// nowhere else. It is lost in a restart, and nothing depends on it then. It is safe
+// for concurrent use.
+type memory struct {
+	mu      sync.Mutex // guards entries
+	entries map[types.NamespacedName]entry
+}
+
+// entry is about one SealedManifest.
+type entry struct {
+	uid types.UID
+	// What the last write of the status gave, until the cache has it.
+	version    string
+	generation int64
+	status     *v1alpha1.SealedManifestStatus
+	// due is when what cannot be watched is applied again.
+	due time.Time
+	// since is when the generation was first seen, zero once it was ready.
+	since time.Time
+	seen  int64
+	// corrections are how often drift was undone since first.
+	corrections int
+	first       time.Time
+}
+
+// Somebody who keeps changing an object is let win for the rest of a minute after
+// having been corrected five times in it: two that undo each other's work would
+// otherwise do nothing else.
+const (
+	fightRounds = 5
+	fightPause  = time.Minute
+)
+
+func newMemory() *memory { return &memory{entries: make(map[types.NamespacedName]entry)} }
+
+// wrote remembers a SealedManifest as the API server returned it.
+func (y *memory) wrote(m *v1alpha1.SealedManifest) {
+	y.change(m, func(e *entry) {
+		e.version, e.generation, e.status = m.ResourceVersion, m.Generation, m.Status.DeepCopy()
+	})
+}
+
+// catchUp puts into m, which comes from the cache, what was written since. It
+// reports whether m is up to date then: if not, what was written was about a newer
+// generation, and the cache is about to say so.
+//
+// Without this, the inventory of a stale status would be believed, and the next
+// write would drop an object from it.
+func (y *memory) catchUp(m *v1alpha1.SealedManifest) bool {
+	upToDate := true
+	y.change(m, func(e *entry) {
+		if e.status == nil {
+			return
+		}
+		if !older(m.ResourceVersion, e.version) {
+			e.version, e.status = "", nil
+			return
+		}
+		if e.generation > m.Generation {
+			upToDate = false
+			return
+		}
+		m.ResourceVersion = e.version
+		e.status.DeepCopyInto(&m.Status)
+	})
+	return upToDate
+}
+
+// older reports whether version a is known to be older than b.
+func older(a, b string) bool {
+	c, err := resourceversion.CompareResourceVersion(a, b)
+	return err == nil && c < 0
+}
+
+// until returns how long it is to the next resync, and whether it is due. A manifest
+// that was never seen is due at some time within the period: after a restart, not
+// all are due at once.
+func (y *memory) until(m *v1alpha1.SealedManifest, now time.Time, first time.Duration) (left time.Duration, due bool) {
+	y.change(m, func(e *entry) {
+		if e.due.IsZero() {
+			e.due = now.Add(first)
+		}
+		left = e.due.Sub(now)
+	})
+	return max(left, time.Millisecond), left <= 0
+}
+
+// next sets the time of the next resync.
+func (y *memory) next(m *v1alpha1.SealedManifest, due time.Time) {
+	y.change(m, func(e *entry) { e.due = due })
+}
+
+// saw takes note of a generation that is to become ready.
+func (y *memory) saw(m *v1alpha1.SealedManifest, now time.Time) {
+	y.change(m, func(e *entry) {
+		if e.seen != m.Generation {
+			e.seen, e.since = m.Generation, now
+		}
+	})
+}
+
+// ready returns how long it took from saw, the first time that it is asked.
+func (y *memory) ready(m *v1alpha1.SealedManifest, now time.Time) (took time.Duration, ok bool) {
+	y.change(m, func(e *entry) {
+		if ok = !e.since.IsZero() && e.seen == m.Generation; ok {
+			took = now.Sub(e.since)
+		}
+		e.since = time.Time{}
+	})
+	return took, ok
+}
+
+// corrected takes note that drift was undone.
+func (y *memory) corrected(m *v1alpha1.SealedManifest, now time.Time) {
+	y.change(m, func(e *entry) {
+		if now.Sub(e.first) >= fightPause {
+			e.first, e.corrections = now, 0
+		}
+		e.corrections++
+	})
+}
+
+// fight returns how long drift is not to be undone, 0 if it may.
+func (y *memory) fight(m *v1alpha1.SealedManifest, now time.Time) (pause time.Duration) {
+	y.change(m, func(e *entry) {
+		if e.corrections >= fightRounds {
+			pause = max(0, fightPause-now.Sub(e.first))
+		}
+	})
+	return pause
+}
+
+// forget drops what is known of a SealedManifest.
+func (y *memory) forget(key types.NamespacedName) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	delete(y.entries, key)
+}
+
+// change runs f on the entry of a SealedManifest, a new one if the last was about
+// another of the same name.
+func (y *memory) change(m *v1alpha1.SealedManifest, f func(*entry)) {
+	key := types.NamespacedName{Namespace: m.Namespace, Name: m.Name}
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	e := y.entries[key]
+	if e.uid != m.UID {
+		e = entry{uid: m.UID}
+	}
+	f(&e)
+	y.entries[key] = e
+}

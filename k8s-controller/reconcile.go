@@ -1,0 +1,378 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/gitseal/gitseal/k8s-controller/api/v1alpha1"
+	"github.com/gitseal/gitseal/k8s-controller/applying"
+	"github.com/gitseal/gitseal/k8s-controller/keyring"
+	"github.com/gitseal/gitseal/k8s-controller/metrics"
+	"github.com/gitseal/gitseal/k8s-controller/opening"
+	"github.com/gitseal/gitseal/k8s-controller/rollout"
+)
+
+// conflictRecheck is how often it is looked whether an object that is not ours, and
+// not watched, has gone out of the way.
+const conflictRecheck = time.Minute
+
+// blips is how often a pass may meet a change that came in its way before the status
+// says so.
+const blips = 3
+
+// opener verifies and decrypts; see [opening.Opener].
+type opener interface {
+	Open(ctx context.Context, r opening.Request) (*opening.Opened, error)
+}
+
+// applier writes objects; see [applying.Applier].
+type applier interface {
+	Apply(ctx context.Context, m *v1alpha1.SealedManifest, objects []opening.Object) (applying.Outcome, error)
+	Keep(ctx context.Context, m *v1alpha1.SealedManifest, objects []opening.Object) (applying.Outcome, error)
+	Release(ctx context.Context, m *v1alpha1.SealedManifest) error
+}
+
+// restarter restarts workloads; see [rollout.Roller].
+type restarter interface {
+	Roll(ctx context.Context, m *v1alpha1.SealedManifest, secrets []*corev1.Secret) (rollout.Result, error)
+}
+
+// reconciler keeps the objects of SealedManifests as they should be.
+type reconciler struct {
+	opts    Options
+	cached  client.Client // reads from the cache, and writes
+	live    client.Reader
+	known   known // nil in write-only mode
+	keys    *keyring.Store
+	opener  opener
+	applier applier
+	roller  restarter // nil: not allowed
+	status  statusWriter
+	memory  *memory
+	backoff *backoff
+	first   *firstPass
+	metrics *metrics.Metrics
+	now     func() time.Time
+}
+
+var _ reconcile.Reconciler = (*reconciler)(nil)
+
+// retry is a failure that is tried again. Its text is the condition's: the error
+// behind it may quote what a server was sent.
+type retry struct{ reason, message string }
+
+func (e *retry) Error() string { return e.reason + ": " + e.message }
+
+// Reconcile makes one pass over one SealedManifest: get, open, apply, status.
+func (r *reconciler) Reconcile(ctx context.Context, q reconcile.Request) (reconcile.Result, error) {
+	began := r.now()
+	var m v1alpha1.SealedManifest
+	if err := r.cached.Get(ctx, q.NamespacedName, &m); client.IgnoreNotFound(err) != nil {
+		return reconcile.Result{}, fmt.Errorf("reading from the cache: %w", err)
+	} else if err != nil || m.Spec.Class != r.opts.Class {
+		r.forget(q)
+		r.metrics.Reconciled(metrics.ResultGone, r.now().Sub(began))
+		return reconcile.Result{}, nil
+	}
+	if !r.memory.catchUp(&m) {
+		return reconcile.Result{}, nil // the cache is about to tell of the newer one
+	}
+	v := r.pass(ctx, &m)
+	err := r.conclude(ctx, &m, v)
+	r.metrics.Reconciled(v.result, r.now().Sub(began))
+	if !v.waits {
+		r.first.pass(q.NamespacedName)
+	}
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if v.result == metrics.ResultRetry {
+		r.backoff.atLeast(q, v.retryAfter)
+		return reconcile.Result{}, &retry{v.reason, v.message}
+	}
+	low := handler.LowPriority
+	return reconcile.Result{RequeueAfter: r.again(&m, v), Priority: &low}, nil
+}
+
+// pass does the work. A panic in it is a failure of this manifest only. Its text and
+// value may hold anything, so neither is reported.
+func (r *reconciler) pass(ctx context.Context, m *v1alpha1.SealedManifest) (v verdict) {
+	defer func() {
+		if p := recover(); p != nil {
+			logf.FromContext(ctx).Error(nil, "a reconcile panicked", "type", fmt.Sprintf("%T", p), "stack", callers())
+			v = verdict{}.fail(v1alpha1.ReasonInvalidDocument, "the controller panicked over this manifest; see its log, and report it", false)
+			v.result = metrics.ResultPanic
+		}
+	}()
+	switch {
+	case m.DeletionTimestamp != nil:
+		return r.release(ctx, m)
+	case m.Spec.Suspend:
+		return verdict{result: metrics.ResultSuspended}
+	}
+	set, v := r.selectKeys(ctx, m)
+	if set == nil {
+		return v
+	}
+	v.digest, v.keyring, v.rolloutHash = opening.Digest(m, set.Revision()), set.Name(), m.Status.RolloutHash
+	if settled(m, v.digest) && answered(m) {
+		if r.quiet(m) {
+			return skipped()
+		}
+		if pause := r.memory.fight(m, r.now()); pause > 0 {
+			return postponed(pause)
+		}
+	}
+	return r.work(ctx, m, set, v)
+}
+
+// callers returns where a panic came from: functions and lines, without arguments,
+// which would show how long something is.
+func callers() []string {
+	pc := make([]uintptr, 32)
+	frames := runtime.CallersFrames(pc[:runtime.Callers(3, pc)])
+	var out []string
+	for {
+		f, more := frames.Next()
+		out = append(out, fmt.Sprintf("%s:%d", f.Function, f.Line))
+		if !more {
+			return out
+		}
+	}
+}
+
+// work opens and applies.
+func (r *reconciler) work(ctx context.Context, m *v1alpha1.SealedManifest, set *keyring.Set, v verdict) verdict {
+	r.memory.saw(m, r.now())
+	began := r.now()
+	opened, err := r.opener.Open(ctx, opening.Request{Manifest: m, Keys: set})
+	if err != nil {
+		return v.refused(err)
+	}
+	for _, k := range opened.Keys[:min(1, len(opened.Keys))] {
+		r.metrics.Decrypted(k.Type, r.now().Sub(began))
+	}
+	v.keys, v.integrity, v.warnings = opened.Keys, &opened.Integrity, opened.Warnings
+	if v.result, err = r.confirm(ctx, m); err != nil {
+		return v.fail(v1alpha1.ReasonAPIError, "the API server did not answer whether the manifest is still there", true)
+	} else if v.result == metrics.ResultGone {
+		return v
+	}
+	if err := r.secure(ctx, m); err != nil {
+		return v.fail(v1alpha1.ReasonAPIError, "setting the finalizer failed", true)
+	}
+	write := r.applier.Apply
+	if settled(m, v.digest) {
+		write = r.applier.Keep
+	}
+	outcome, err := write(ctx, m, opened.Objects)
+	v.outcome = &outcome
+	if err != nil {
+		return v.refused(err)
+	}
+	if err := r.unbind(ctx, m, outcome.Resources); err != nil {
+		return v.fail(v1alpha1.ReasonAPIError, "removing the finalizer failed", true)
+	}
+	return r.roll(ctx, m, opened.Objects, v)
+}
+
+// roll restarts workloads, if the manifest asks for that and the controller may.
+func (r *reconciler) roll(ctx context.Context, m *v1alpha1.SealedManifest, objects []opening.Object, v verdict) verdict {
+	switch {
+	case m.Spec.Rollout != v1alpha1.RolloutAnnotate:
+		v.rolloutHash = ""
+		return v.succeed()
+	case r.roller == nil:
+		v.warnings = append(v.warnings, "spec.rollout has no effect: the controller does not restart workloads")
+		return v.succeed()
+	}
+	var secrets []*corev1.Secret
+	for _, o := range objects {
+		if o.Secret != nil {
+			secrets = append(secrets, o.Secret)
+		}
+	}
+	done, err := r.roller.Roll(ctx, m, secrets)
+	r.metrics.RolledOut(len(done.Restarted))
+	if err != nil {
+		return v.fail(v1alpha1.ReasonAPIError, "the objects were applied, but restarting workloads failed", true)
+	}
+	v.rolloutHash = done.Hash
+	return v.succeed()
+}
+
+// confirm asks the API server whether a manifest still exists before an object of it
+// is made anew. Otherwise the objects of a manifest that was deleted a moment ago
+// would be made and collected, again and again while its CustomResourceDefinition is
+// gone.
+func (r *reconciler) confirm(ctx context.Context, m *v1alpha1.SealedManifest) (metrics.Result, error) {
+	if len(m.Status.Resources) == 0 || r.known != nil && !missing(m, r.known) {
+		return "", nil
+	}
+	now := partial(manifestKind())
+	err := r.live.Get(ctx, client.ObjectKeyFromObject(m), now)
+	if client.IgnoreNotFound(err) != nil {
+		return "", err
+	}
+	if err != nil || now.UID != m.UID || now.DeletionTimestamp != nil {
+		return metrics.ResultGone, nil
+	}
+	return "", nil
+}
+
+// selectKeys returns the keyring that a manifest uses, or the verdict why there is
+// none.
+func (r *reconciler) selectKeys(ctx context.Context, m *v1alpha1.SealedManifest) (*keyring.Set, verdict) {
+	ns := partial(namespaceKind())
+	if err := r.cached.Get(ctx, types.NamespacedName{Name: m.Namespace}, ns); apierrors.IsNotFound(err) {
+		return nil, waiting() // its own event comes
+	} else if err != nil {
+		return nil, verdict{}.fail(v1alpha1.ReasonAPIError, "reading the namespace's labels failed", true)
+	}
+	set, err := r.keys.Select(ns.Labels, m.Spec.Keyring)
+	switch {
+	case errors.Is(err, keyring.ErrNotLoaded):
+		return nil, waiting()
+	case err != nil:
+		return nil, verdict{}.fail(v1alpha1.ReasonNoKeyring, err.Error(), false)
+	}
+	return set, verdict{}
+}
+
+// quiet reports whether the objects need no look: they are as they were left, and
+// those that nobody watches are not due.
+func (r *reconciler) quiet(m *v1alpha1.SealedManifest) bool {
+	if r.known != nil && !untouched(m, r.known) {
+		return false
+	}
+	if !r.polls(m) {
+		return true
+	}
+	_, due := r.memory.until(m, r.now(), rand.N(r.opts.Resync))
+	return !due
+}
+
+// polls reports whether objects of a manifest have to be applied again at times.
+func (r *reconciler) polls(m *v1alpha1.SealedManifest) bool { return r.known == nil || unwatched(m) }
+
+// again returns when to look again without being told of a change, 0 for never.
+func (r *reconciler) again(m *v1alpha1.SealedManifest, v verdict) time.Duration {
+	switch {
+	case v.waits:
+		return v.retryAfter
+	case v.reason == v1alpha1.ReasonTargetConflict:
+		return jittered(conflictRecheck)
+	case v.reason == v1alpha1.ReasonTargetImmutable, v.reason == v1alpha1.ReasonTargetInvalid:
+		return jittered(r.opts.Resync) // what is in the way may not be ours, and so not watched
+	case v.result == metrics.ResultApplied && r.polls(m):
+		left := jittered(r.opts.Resync)
+		r.memory.next(m, r.now().Add(left))
+		return left
+	case v.result == metrics.ResultSkipped && r.polls(m):
+		left, _ := r.memory.until(m, r.now(), rand.N(r.opts.Resync))
+		return left
+	}
+	return 0
+}
+
+// jittered returns about d.
+func jittered(d time.Duration) time.Duration { return d - d/10 + rand.N(d/5+1) }
+
+// forget drops all that is known of a manifest that is not there, or is another
+// controller's.
+func (r *reconciler) forget(q reconcile.Request) {
+	r.first.pass(q.NamespacedName)
+	r.memory.forget(q.NamespacedName)
+	r.metrics.Tracker().Forget(q.NamespacedName)
+}
+
+// conclude writes the status, says what is new in events, and counts.
+func (r *reconciler) conclude(ctx context.Context, m *v1alpha1.SealedManifest, v verdict) error {
+	switch {
+	case v.result == metrics.ResultGone:
+		r.metrics.Tracker().Forget(client.ObjectKeyFromObject(m))
+		return nil
+	case v.result == metrics.ResultSkipped, v.waits, r.blip(m, v):
+		r.metrics.Tracker().Observe(client.ObjectKeyFromObject(m), metrics.StateOf(m))
+		return nil
+	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return ctx.Err() // shutting down: what failed for that says nothing
+	}
+	r.count(m, v)
+	next := v.status(m, r.now())
+	before := m.DeepCopy()
+	wrote, err := r.status.write(ctx, m, next)
+	if err != nil {
+		return err
+	}
+	if wrote {
+		r.memory.wrote(m)
+		r.metrics.Wrote("SealedManifest")
+	}
+	r.status.tell(before, m, v)
+	r.metrics.Tracker().Observe(client.ObjectKeyFromObject(m), metrics.StateOf(m))
+	if took, first := r.memory.ready(m, r.now()); first && !v.failed() {
+		r.metrics.BecameReady(took)
+	}
+	logf.FromContext(ctx).V(1).Info("reconciled", "result", string(v.result), "reason", v.reason)
+	return nil
+}
+
+// blip reports whether a pass only met a change that came in its way, as happens, and
+// is tried again at once: no reason to say that the manifest is not ready.
+func (r *reconciler) blip(m *v1alpha1.SealedManifest, v verdict) bool {
+	return v.result == metrics.ResultRetry && v.reason == v1alpha1.ReasonProgressing &&
+		r.backoff.NumRequeues(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(m)}) < blips
+}
+
+// count counts what a pass wrote.
+func (r *reconciler) count(m *v1alpha1.SealedManifest, v verdict) {
+	if v.outcome == nil {
+		return
+	}
+	for _, name := range slices.Concat(v.outcome.Wrote, v.outcome.Pruned) {
+		kind, _, _ := strings.Cut(name, "/")
+		r.metrics.Wrote(kind)
+	}
+	if len(v.outcome.Wrote) > 0 && len(v.outcome.Drifted) > 0 {
+		r.metrics.DriftCorrected(len(v.outcome.Drifted))
+		r.memory.corrected(m, r.now())
+	}
+}
+
+// refused makes v a failure of an error of opening or applying.
+func (v verdict) refused(err error) verdict {
+	var refusal *opening.Refusal
+	var failure *applying.Failure
+	switch {
+	case errors.As(err, &refusal):
+		return v.fail(refusal.Reason, refusal.Message, refusal.Transient)
+	case errors.As(err, &failure):
+		v.retryAfter = failure.RetryAfter
+		// Somebody has to get out of the way: see again.
+		return v.fail(failure.Reason, failure.Message, failure.Transient && failure.Reason != v1alpha1.ReasonTargetConflict)
+	}
+	// The text of an error that is not ours may quote anything.
+	return v.fail(v1alpha1.ReasonAPIError, "the API server did not do what it was asked", true)
+}
+
+var _ logr.Marshaler = verdict{}
+
+// MarshalLog is what structured logs show.
+func (v verdict) MarshalLog() any { return string(v.result) + " " + v.reason }

@@ -1,0 +1,166 @@
+package controller
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"os"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/apimachinery/pkg/util/uuid"
+	"k8s.io/client-go/kubernetes"
+	clientscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/gitseal/gitseal/k8s-controller/api/v1alpha1"
+	"github.com/gitseal/gitseal/k8s-controller/fence"
+	"github.com/gitseal/gitseal/k8s-controller/metrics"
+)
+
+// Run runs a controller until ctx ends; then it finishes what it is at, lets another
+// replica lead, and returns nil. It returns an error if it cannot start, or has lost
+// the lead: the process has to end then, whatever is still running in it.
+func Run(ctx context.Context, o Options) error {
+	o, err := o.complete()
+	if err != nil {
+		return err
+	}
+	registry := o.Registry
+	if registry == nil {
+		registry = ctrlmetrics.Registry
+	}
+	m, err := metrics.New(registry, metrics.Options{Version: o.Version})
+	if err != nil {
+		return err
+	}
+	connection := rest.CopyConfig(o.Config)
+	connection.QPS = -1 // the API server has its own ways to share itself out
+	connection.UserAgent = name + "/" + o.Version
+	opts, err := managerOptions(o)
+	if err != nil {
+		return err
+	}
+	if o.LeaderElect {
+		f := fence.New(fence.Options{Refused: m.WriteRefused})
+		connection.Wrap(f.Wrap)
+		lock, err := newLock(connection, o)
+		if err != nil {
+			return fmt.Errorf("setting up leader election: %w", err)
+		}
+		opts.LeaderElectionResourceLockInterface = f.Watch(lock)
+	}
+	mgr, err := manager.New(connection, opts)
+	if err != nil {
+		return explained("connecting to the API server", err)
+	}
+	if err := setup(ctx, mgr, o, m); err != nil {
+		return err
+	}
+	return mgr.Start(ctx)
+}
+
+// newScheme returns the types that the controller reads and writes.
+func newScheme() *runtime.Scheme {
+	s := runtime.NewScheme()
+	utilruntime.Must(clientscheme.AddToScheme(s))
+	utilruntime.Must(v1alpha1.AddToScheme(s))
+	return s
+}
+
+func managerOptions(o Options) (manager.Options, error) {
+	yes := true
+	return manager.Options{
+		Scheme: newScheme(),
+		Logger: o.Log,
+		Cache:  cacheOptions(o),
+		// Nothing is read through the cache that is not in it: a Secret that was looked up
+		// by mistake would otherwise have all Secrets listed and kept.
+		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}},
+		LeaderElection:                o.LeaderElect,
+		LeaderElectionReleaseOnCancel: true,
+		LeaseDuration:                 &o.Lease.Duration,
+		RenewDeadline:                 &o.Lease.Renew,
+		RetryPeriod:                   &o.Lease.Retry,
+		Metrics:                       metricsOptions(o),
+		HealthProbeBindAddress:        orNone(o.HealthAddr),
+		PprofBindAddress:              "0",
+		Controller: config.Controller{
+			// A standby has its caches full and its queue filled when it takes over.
+			EnableWarmup: &yes,
+			// Several controllers in one process are for tests.
+			SkipNameValidation: &yes,
+		},
+	}, nil
+}
+
+// cacheOptions keep the cache to what the controller works on.
+func cacheOptions(o Options) cache.Options {
+	var namespaces map[string]cache.Config
+	for _, ns := range o.Namespaces {
+		if namespaces == nil {
+			namespaces = make(map[string]cache.Config)
+		}
+		namespaces[ns] = cache.Config{}
+	}
+	return cache.Options{
+		ReaderFailOnMissingInformer: true,
+		DefaultTransform:            strip,
+		ByObject: map[client.Object]cache.ByObject{
+			&v1alpha1.SealedManifest{}: {Label: o.LabelSelector, Namespaces: namespaces},
+			&corev1.Secret{}:           {Label: labels.SelectorFromSet(managedLabels()), Namespaces: namespaces},
+		},
+	}
+}
+
+func metricsOptions(o Options) server.Options {
+	s := server.Options{BindAddress: orNone(o.MetricsAddr), SecureServing: !o.MetricsPlain}
+	if s.SecureServing {
+		s.FilterProvider = filters.WithAuthenticationAndAuthorization
+		// HTTP/2 lets one connection open and drop requests without bound.
+		s.TLSOpts = []func(*tls.Config){func(c *tls.Config) { c.NextProtos, c.MinVersion = []string{"http/1.1"}, tls.VersionTLS12 }}
+	}
+	return s
+}
+
+// orNone returns an address as controller-runtime wants it, which listens on a port of
+// its own choice if none is named.
+func orNone(addr string) string {
+	if addr == "" {
+		return "0"
+	}
+	return addr
+}
+
+// newLock returns the lease that the leader holds. Controllers of different classes
+// have different leases.
+func newLock(c *rest.Config, o Options) (resourcelock.Interface, error) {
+	c = rest.AddUserAgent(c, "leader-election")
+	// One hung request must not cost the lead.
+	c.Timeout = max(o.Lease.Renew/2, time.Second)
+	clients, err := kubernetes.NewForConfig(c)
+	if err != nil {
+		return nil, err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, err
+	}
+	lease := name
+	if o.Class != "" {
+		lease += "-" + o.Class
+	}
+	return resourcelock.New(resourcelock.LeasesResourceLock, o.KeyringNamespace, lease, clients.CoreV1(), clients.CoordinationV1(),
+		resourcelock.ResourceLockConfig{Identity: host + "_" + string(uuid.NewUUID())})
+}

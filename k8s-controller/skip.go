@@ -1,0 +1,57 @@
+package controller
+
+import (
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/gitseal/gitseal/k8s-controller/api/v1alpha1"
+)
+
+// known tells what the cache of Secrets' metadata has: the identity and version of an
+// object that the controller keeps.
+type known func(types.NamespacedName) (uid, resourceVersion string, found bool)
+
+// settled reports whether the last pass over a manifest succeeded and nothing that its
+// result depends on has changed since: what differs in its objects is drift.
+func settled(m *v1alpha1.SealedManifest, digest string) bool {
+	s := m.Status
+	ready := readyOf(s)
+	return s.ObservedDigest == digest && len(s.Resources) > 0 &&
+		ready.Status == metav1.ConditionTrue && (ready.Reason == v1alpha1.ReasonApplied || ready.Reason == v1alpha1.ReasonDrifted)
+}
+
+// answered reports whether the status is about the manifest as it is, and nobody has
+// asked for a pass since.
+func answered(m *v1alpha1.SealedManifest) bool {
+	return m.Status.ObservedGeneration == m.Generation && m.Status.LastHandledReconcileAt == m.Annotations[v1alpha1.ReconcileAnnotation]
+}
+
+// untouched reports whether the objects of a manifest are those that were written
+// last, as far as they are watched.
+func untouched(m *v1alpha1.SealedManifest, look known) bool {
+	return !slices.ContainsFunc(m.Status.Resources, func(r v1alpha1.Resource) bool {
+		if !isSecret(r) {
+			return false
+		}
+		uid, version, found := look(types.NamespacedName{Namespace: m.Namespace, Name: r.Name})
+		return !found || uid != string(r.UID) || version != r.ResourceVersion
+	})
+}
+
+// missing reports whether an object that was written is not there any more.
+func missing(m *v1alpha1.SealedManifest, look known) bool {
+	return slices.ContainsFunc(m.Status.Resources, func(r v1alpha1.Resource) bool {
+		_, _, found := look(types.NamespacedName{Namespace: m.Namespace, Name: r.Name})
+		return isSecret(r) && !found
+	})
+}
+
+// unwatched reports whether a manifest has objects that are not watched, so that they
+// have to be applied again at times.
+func unwatched(m *v1alpha1.SealedManifest) bool {
+	return slices.ContainsFunc(m.Status.Resources, func(r v1alpha1.Resource) bool { return !isSecret(r) })
+}
+
+func isSecret(r v1alpha1.Resource) bool { return r.Kind == "Secret" && r.APIVersion == "v1" }

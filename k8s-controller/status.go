@@ -1,0 +1,138 @@
+package controller
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gitseal/gitseal/k8s-controller/api/v1alpha1"
+	"github.com/gitseal/gitseal/k8s-controller/metrics"
+)
+
+// The reasons of events beside those of conditions, and what the controller did.
+const (
+	eventDriftCorrected = "DriftCorrected"
+	eventAdopted        = "Adopted"
+	eventPruned         = "Pruned"
+	eventRecreated      = "Recreated"
+	actionApply         = "Apply"
+)
+
+// statusTries is how often a status is written again that somebody's change of the
+// manifest came in the way of.
+const statusTries = 4
+
+// errStatusChanged: another controller writes the same status.
+var errStatusChanged = errors.New("it was changed by somebody else")
+
+// statusWriter writes statuses, and tells of what is new in them.
+type statusWriter struct {
+	client client.Client
+	live   client.Reader
+	events events.EventRecorder
+}
+
+// write makes next the status of m, if it is another, and m what the API server
+// returned. It reports whether it wrote. That the manifest is gone is no error.
+func (w statusWriter) write(ctx context.Context, m *v1alpha1.SealedManifest, next v1alpha1.SealedManifestStatus) (bool, error) {
+	if equality.Semantic.DeepEqual(m.Status, next) {
+		return false, nil
+	}
+	last := m.DeepCopy()
+	for try := 0; ; try++ {
+		// Without a version, the last try, after the inventory was seen to be the one that
+		// next was made from a moment ago: somebody who keeps changing the manifest's
+		// annotations must not keep its status from being written.
+		patch, err := statusPatch(last, next, try < statusTries)
+		if err != nil {
+			return false, fmt.Errorf("writing the status: %w", err)
+		}
+		out := &v1alpha1.SealedManifest{ObjectMeta: metav1.ObjectMeta{Namespace: m.Namespace, Name: m.Name}}
+		err = w.client.Status().Patch(ctx, out, patch)
+		switch {
+		case err == nil:
+			out.DeepCopyInto(m)
+			return true, nil
+		case apierrors.IsNotFound(err):
+			return false, nil
+		case !apierrors.IsConflict(err) || try == statusTries:
+			return false, fmt.Errorf("writing the status: %w", err)
+		}
+		now := &v1alpha1.SealedManifest{}
+		if err := w.live.Get(ctx, client.ObjectKeyFromObject(m), now); client.IgnoreNotFound(err) != nil {
+			return false, fmt.Errorf("writing the status: %w", err)
+		} else if err != nil || now.UID != m.UID {
+			return false, nil
+		}
+		if !equality.Semantic.DeepEqual(now.Status, m.Status) {
+			return false, fmt.Errorf("writing the status: %w", errStatusChanged)
+		}
+		last = now
+	}
+}
+
+// statusPatch returns the merge patch from last's status to next.
+func statusPatch(last *v1alpha1.SealedManifest, next v1alpha1.SealedManifestStatus, versioned bool) (client.Patch, error) {
+	changed := last.DeepCopy()
+	changed.Status = next
+	data, err := client.MergeFrom(last).Data(changed)
+	if err != nil || !versioned {
+		return client.RawPatch(types.MergePatchType, data), err
+	}
+	var patch map[string]any
+	if err := json.Unmarshal(data, &patch); err != nil {
+		return nil, err
+	}
+	patch["metadata"] = map[string]any{"resourceVersion": last.ResourceVersion}
+	if data, err = json.Marshal(patch); err != nil {
+		return nil, err
+	}
+	return client.RawPatch(types.MergePatchType, data), nil
+}
+
+// tell emits events about what a pass changed: transitions only, so that what goes on
+// failing, or being fine, is told once.
+func (w statusWriter) tell(before, after *v1alpha1.SealedManifest, v verdict) {
+	emit := func(kind, reason, note string) {
+		w.events.Eventf(after, nil, kind, reason, actionApply, "%s", short(note))
+	}
+	if o := v.outcome; o != nil {
+		for _, e := range []struct {
+			reason, note string
+			names        []string
+		}{
+			{eventAdopted, "took over ", o.Adopted},
+			{eventRecreated, "made anew ", o.Recreated},
+			{eventPruned, "removed what the manifest does not hold any more: ", o.Pruned},
+		} {
+			if len(e.names) > 0 {
+				emit(corev1.EventTypeNormal, e.reason, e.note+listed(e.names))
+			}
+		}
+		if len(o.Drifted) > 0 && len(o.Wrote) > 0 {
+			emit(corev1.EventTypeNormal, eventDriftCorrected, "undid what others changed: "+listed(o.Drifted))
+		}
+	}
+	old, now := readyOf(before.Status), readyOf(after.Status)
+	same := old.Status == now.Status && old.Reason == now.Reason && old.ObservedGeneration == now.ObservedGeneration
+	if same || now.Type == "" {
+		return
+	}
+	kind := corev1.EventTypeNormal
+	if v.failed() || v.reason == v1alpha1.ReasonDrifted {
+		kind = corev1.EventTypeWarning
+	}
+	if v.result == metrics.ResultApplied && now.Reason == v1alpha1.ReasonApplied && old.Status == now.Status && before.Status.ObservedDigest == after.Status.ObservedDigest {
+		return // the same content, and only a setting is new
+	}
+	emit(kind, now.Reason, now.Message)
+}

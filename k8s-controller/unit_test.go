@@ -1,0 +1,192 @@
+package controller_test
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	controller "github.com/gitseal/gitseal/k8s-controller"
+	"github.com/gitseal/gitseal/k8s-controller/api/v1alpha1"
+	"github.com/gitseal/gitseal/k8s-controller/applying"
+)
+
+func TestBackoffGrowsWithoutEnd(t *testing.T) {
+	b := controller.NewBackoff()
+	want := time.Second
+	for range 100 {
+		if got := b.Next(); got < want*7/8 || got > want*9/8 {
+			t.Fatalf("the pause is %s, want about %s", got, want)
+		}
+		want = min(2*want, 5*time.Minute)
+	}
+	b.Succeed()
+	if got := b.Next(); got > 2*time.Second {
+		t.Errorf("after a success, the pause is %s", got)
+	}
+	b.AtLeast(time.Minute)
+	if got := b.Next(); got < time.Minute {
+		t.Errorf("a server asked for a minute, and the pause is %s", got)
+	}
+	b.AtLeast(24 * time.Hour)
+	if got := b.Next(); got > 5*time.Minute {
+		t.Errorf("a server asked for a day, and the pause is %s", got)
+	}
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	good := func() controller.Options {
+		return controller.Options{Config: &rest.Config{}, KeyringNamespace: "gitseal-system"}
+	}
+	if err := good().Check(); err != nil {
+		t.Fatal(err)
+	}
+	for name, spoil := range map[string]func(*controller.Options){
+		"no config":          func(o *controller.Options) { o.Config = nil },
+		"no namespace":       func(o *controller.Options) { o.KeyringNamespace = "" },
+		"namespace":          func(o *controller.Options) { o.Namespaces = []string{"a", "B"} },
+		"empty namespace":    func(o *controller.Options) { o.Namespaces = []string{""} },
+		"access":             func(o *controller.Options) { o.SecretAccess = "all" },
+		"class":              func(o *controller.Options) { o.Class = "My Class" },
+		"resync":             func(o *controller.Options) { o.Resync = time.Millisecond },
+		"workers":            func(o *controller.Options) { o.MaxConcurrent = -1 },
+		"lease order":        func(o *controller.Options) { o.Lease.Renew = 20 * time.Second },
+		"lease fraction":     func(o *controller.Options) { o.Lease.Duration = 15500 * time.Millisecond },
+		"lease retry":        func(o *controller.Options) { o.Lease.Retry = -1 },
+		"plain for everyone": func(o *controller.Options) { o.MetricsPlain, o.MetricsAddr = true, ":8080" },
+		"plain on a name":    func(o *controller.Options) { o.MetricsPlain, o.MetricsAddr = true, "example.com:8080" },
+	} {
+		o := good()
+		spoil(&o)
+		if err := o.Check(); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	for _, addr := range []string{"127.0.0.1:8080", "localhost:8080", "[::1]:8080"} {
+		o := good()
+		o.MetricsPlain, o.MetricsAddr = true, addr
+		if err := o.Check(); err != nil {
+			t.Errorf("%s: %v", addr, err)
+		}
+	}
+}
+
+func TestMemoryOutlivesStaleCache(t *testing.T) {
+	at := func(version string, generation int64, resources ...string) *v1alpha1.SealedManifest {
+		m := &v1alpha1.SealedManifest{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "db", UID: "u1", ResourceVersion: version, Generation: generation}}
+		for _, r := range resources {
+			m.Status.Resources = append(m.Status.Resources, v1alpha1.Resource{Name: r})
+		}
+		return m
+	}
+	y := controller.NewMemory()
+	y.Wrote(at("1000", 2, "a", "b"))
+	stale := at("999", 2, "a")
+	if !y.CatchUp(stale) || len(stale.Status.Resources) != 2 || stale.ResourceVersion != "1000" {
+		t.Errorf("the stale one became %+v", stale)
+	}
+	if y.CatchUp(at("998", 1, "a")) {
+		t.Error("an older generation counts as up to date")
+	}
+	other := at("999", 2, "x")
+	other.UID = "u2"
+	if !y.CatchUp(other) || other.Status.Resources[0].Name != "x" {
+		t.Errorf("another of the same name became %+v", other)
+	}
+	y.Wrote(at("1000", 2, "a", "b"))
+	fresh := at("1001", 3, "c")
+	if !y.CatchUp(fresh) || fresh.Status.Resources[0].Name != "c" {
+		t.Errorf("the fresh one became %+v", fresh)
+	}
+	if again := at("999", 2, "a"); !y.CatchUp(again) || len(again.Status.Resources) != 1 {
+		t.Error("what the cache had already caught up with is still remembered")
+	}
+}
+
+func TestPanicIsOfOneManifest(t *testing.T) {
+	log := &buffer{}
+	m := &v1alpha1.SealedManifest{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "db", Generation: 3}}
+	status, err := controller.PassWithPanic(m, "canary-in-a-panic", logr.FromSlogHandler(slog.NewTextHandler(log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := controller.Ready(status)
+	if c.Status != "False" || c.Reason != v1alpha1.ReasonInvalidDocument || len(status.Conditions) != 2 {
+		t.Errorf("the status is %+v", status)
+	}
+	if !strings.Contains(log.String(), "panicked") || !strings.Contains(log.String(), "Open:") {
+		t.Errorf("the log does not say where: %s", log)
+	}
+	if strings.Contains(log.String()+c.Message, "canary") {
+		t.Errorf("what the panic held was shown: %s", log)
+	}
+}
+
+func TestStatusOfFailureKeepsLastGood(t *testing.T) {
+	old := v1alpha1.Resource{APIVersion: "v1", Kind: "Secret", Name: "db", UID: "u", ResourceVersion: "5"}
+	m := &v1alpha1.SealedManifest{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "db", Generation: 3}}
+	m.Status = controller.StatusAfter(m, applying.Outcome{Resources: []v1alpha1.Resource{old}, Wrote: []string{"Secret/db"}}, nil)
+	m.Generation = 4
+	failed := controller.StatusAfter(m, applying.Outcome{Resources: []v1alpha1.Resource{old}}, &applying.Failure{Reason: v1alpha1.ReasonForbidden, Message: "no", Transient: true})
+	if d := cmp.Diff(m.Status.Resources, failed.Resources); d != "" || failed.ObservedDigest != "sha256:new" || failed.ObservedGeneration != 4 || !failed.LastAppliedTime.Equal(m.Status.LastAppliedTime) {
+		t.Errorf("the status is %+v", failed)
+	}
+	m.Status = failed
+	if controller.Settled(m, "sha256:new") {
+		t.Error("a failure counts as settled")
+	}
+	var kinds []string
+	for _, c := range failed.Conditions {
+		kinds = append(kinds, c.Type+"="+string(c.Status))
+	}
+	if d := cmp.Diff([]string{"Ready=False", "Reconciling=True"}, kinds); d != "" {
+		t.Error(d)
+	}
+	m.Status = controller.StatusAfter(m, applying.Outcome{Resources: []v1alpha1.Resource{old}}, nil)
+	if !controller.Settled(m, "sha256:new") || controller.Settled(m, "sha256:other") || len(m.Status.Conditions) != 1 {
+		t.Errorf("after a success, the status is %+v", m.Status)
+	}
+}
+
+func TestFirstPassIsMeasuredOnce(t *testing.T) {
+	key := func(n string) client.ObjectKey { return client.ObjectKey{Namespace: "ns", Name: n} }
+	reports := 0
+	f := controller.NewFirstPass(func(time.Duration) { reports++ })
+	f.Pass(key("a")) // a worker was faster than the list
+	f.Begin(key("a"), key("b"), key("c"))
+	f.Pass(key("b"))
+	f.Pass(key("new"))
+	if reports != 0 {
+		t.Error("it is over before all were looked at")
+	}
+	f.Pass(key("c"))
+	f.Pass(key("c"))
+	if reports != 1 {
+		t.Errorf("there are %d reports", reports)
+	}
+	none := controller.NewFirstPass(func(time.Duration) { reports++ })
+	none.Begin()
+	if reports != 2 {
+		t.Error("nothing to look at is never over")
+	}
+}
+
+func TestNothingIsMadeAgainForManifestThatIsGone(t *testing.T) {
+	m := &v1alpha1.SealedManifest{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "db", UID: "u"}}
+	if !controller.Confirm(m) {
+		t.Error("a manifest that has made nothing yet is asked for")
+	}
+	m.Status.Resources = []v1alpha1.Resource{{APIVersion: "v1", Kind: "Secret", Name: "db"}}
+	if !controller.Confirm(m, "db") {
+		t.Error("a manifest whose Secret is there is asked for")
+	}
+	if controller.Confirm(m) {
+		t.Error("the Secret of a manifest that only the cache has is made again")
+	}
+}
