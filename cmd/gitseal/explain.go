@@ -82,6 +82,11 @@ func explain(err error) explanation {
 		e.hints = []string{cmp.Or(own.hint, "see gitseal --help")}
 		return e
 	}
+	if file != nil && errors.Is(err, cipher.ErrNotSealed) && holdsDocument(file.name) {
+		e.code, e.text = exitWrongState, file.name+": a SealedManifest, whose sealed file is in spec.document"
+		e.hints = []string{hintFor(file.name, "gitseal unseal --manifest FILE gives that file, and gitseal seal --manifest --document makes the SealedManifest of it anew; inspect, view, who and keys list look into it")}
+		return e
+	}
 	for _, explainer := range []func(error, string, bool) (int, string){
 		explainManifest, explainState, explainKeys, explainFormat, explainSelection, explainSystem,
 	} {

@@ -2,16 +2,13 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/gitseal/gitseal/cmd/internal/helm"
+	"github.com/gitseal/gitseal/cmd/internal/kustomize"
 	"github.com/gitseal/gitseal/cmd/internal/kustomize/sealedobject"
 	"github.com/gitseal/gitseal/formats"
 )
@@ -43,16 +40,16 @@ func helmPostRenderCommand(s std, u *ui) *cli.Command {
 		Usage:     "open the sealed Secrets in a chart's manifests",
 		UsageText: "gitseal helm post-render [FLAGS] < manifests > manifests",
 		Description: `Sealed Secrets and SealedManifests become Secrets; every other byte stays as it is. All manifests
-are verified before anything is written. Helm 4 does not show what a post-renderer says when it
-fails: gitseal helm last-error does.
+are verified before anything is written. Helm 4 does not show what a post-renderer says: gitseal
+helm last-error does. A sealed value that nothing opens is an error in the mode plain.
 
 Modes: plain; masked puts a token that changes with the value in its place (that is the default
 where plaintext is refused, see gitseal doors); passthrough leaves all as it is.`,
-		Flags: slices.Concat([]cli.Flag{modeFlag(helmModeEnv), contextNamespaceFlag(), requireIntegrityFlag(), quietFlag(),
+		Flags: slices.Concat([]cli.Flag{modeFlag(helmModeEnv), contextNamespaceFlag(), unboundFlag(), requireIntegrityFlag(), quietFlag(),
 			&cli.StringFlag{Name: "config", Usage: "rules `FILE` in place of the .sops.yaml above the current folder", EnvVars: []string{"SOPS_CONFIG"}}}, keyFlags()),
 		Action: func(c *cli.Context) error {
 			u.quiet = c.Bool("quiet")
-			return keepingError(s, u, runHelmPostRender(c, s, u))
+			return keepingWords(c, s, u, doorHelmRender, runHelmPostRender)
 		},
 	}
 }
@@ -61,18 +58,14 @@ where plaintext is refused, see gitseal doors); passthrough leaves all as it is.
 // for a failure.
 const nothingRendered = "# no manifests\n"
 
-func runHelmPostRender(c *cli.Context, s std, u *ui) error {
-	p, err := newPlugin(c, s, u, doorHelmRender)
-	if err != nil {
-		return err
-	}
-	if c.NArg() > 0 {
+func runHelmPostRender(p *plugin) error {
+	if p.c.NArg() > 0 {
 		return usageError("gitseal helm post-render takes no arguments", "Helm gives it the manifests on standard input")
 	}
 	if err := p.settle("", ""); err != nil {
 		return err
 	}
-	src, err := readLimited(s.in)
+	src, err := readLimited(p.std.in)
 	if err != nil {
 		return fmt.Errorf("reading standard input: %w", err)
 	}
@@ -89,20 +82,27 @@ func helmGetCommand(s std, u *ui) *cli.Command {
 		UsageText: "gitseal helm get [FLAGS] [CERT-FILE KEY-FILE CA-FILE] sealed://PATH",
 		Description: `Helm runs it for URLs such as sealed://values.sealed.yaml, behind -f and --set-file, after gitseal helm
 install. PATH is relative to the current folder, and leads nowhere else.`,
-		Flags: slices.Concat([]cli.Flag{modeFlag(helmModeEnv), outsideFlag(), requireIntegrityFlag(), quietFlag(),
+		Flags: slices.Concat([]cli.Flag{getModeFlag(s), outsideFlag(), unboundFlag(), requireIntegrityFlag(), quietFlag(),
 			&cli.StringFlag{Name: "config", Usage: "rules `FILE` in place of the .sops.yaml above the file", EnvVars: []string{"SOPS_CONFIG"}}}, keyFlags()),
 		Action: func(c *cli.Context) error {
 			u.quiet = c.Bool("quiet")
-			return keepingError(s, u, runHelmGet(c, s, u))
+			return keepingWords(c, s, u, doorHelmGet, runHelmGet)
 		},
 	}
 }
 
-func runHelmGet(c *cli.Context, s std, u *ui) error {
-	p, err := newPlugin(c, s, u, doorHelmGet)
-	if err != nil {
-		return err
+// getModeFlag is modeFlag without passthrough, which is for manifests alone. The variable
+// may say that for both commands; then it says nothing to this one.
+func getModeFlag(s std) cli.Flag {
+	f := &cli.StringFlag{Name: "mode", Usage: "what becomes of values: `MODE` is plain or masked", EnvVars: []string{helmModeEnv}}
+	if s.getenv != nil && s.getenv(helmModeEnv) == string(sealedobject.Passthrough) {
+		f.EnvVars = nil
 	}
+	return f
+}
+
+func runHelmGet(p *plugin) error {
+	c := p.c
 	if p.asked == sealedobject.Passthrough {
 		return usageError("--mode passthrough: values cannot be passed on sealed", "plain or masked")
 	}
@@ -128,7 +128,7 @@ func runHelmGet(c *cli.Context, s std, u *ui) error {
 	}
 	content, err := o.Content(c.Context, f.Format, f.Data)
 	if err != nil {
-		return pluginError(&fileError{name: name, unsealing: true, err: err})
+		return pluginError(&kustomize.FileError{Name: name, Err: err})
 	}
 	for i := range content.Warnings {
 		content.Warnings[i] = name + ": " + content.Warnings[i]
@@ -151,51 +151,4 @@ func valuesText(mode sealedobject.Mode, format string, c *sealedobject.Content) 
 		return sealedobject.YAML(c.Documents[0])
 	}
 	return documents(append([]formats.Node(nil), c.Documents...))
-}
-
-func helmLastErrorCommand(s std, u *ui) *cli.Command {
-	return &cli.Command{
-		Name:        "last-error",
-		Usage:       "print what the last call by Helm said when it failed",
-		UsageText:   "gitseal helm last-error",
-		Description: "Helm 4 drops what a post-renderer says. It is kept until the next call that does not fail.",
-		Action: func(c *cli.Context) error {
-			if c.NArg() > 0 {
-				return usageError("gitseal helm last-error takes no arguments", "it prints what the last call by Helm said")
-			}
-			file := helm.LastErrorFile(s.getenv)
-			text, err := readFile(file)
-			if file == "" || errors.Is(err, fs.ErrNotExist) {
-				u.note("the last call by Helm did not fail, or there was none")
-				return nil
-			}
-			if err != nil {
-				return &fileError{name: file, err: err}
-			}
-			_, err = u.out.Write(text)
-			return err
-		},
-	}
-}
-
-// keepingError keeps what a call by Helm says when it fails, and forgets it when one
-// does not. That this did not work must not hide the error itself.
-func keepingError(s std, u *ui, err error) error {
-	file := helm.LastErrorFile(s.getenv)
-	if file == "" {
-		return err
-	}
-	if err == nil {
-		_ = helm.ForgetError(file) // it is there for people only
-		return nil
-	}
-	e := explain(err)
-	lines := []string{time.Now().UTC().Format(time.RFC3339), "error: " + oneLine(e.text)}
-	for _, h := range e.hints {
-		lines = append(lines, "hint: "+oneLine(h))
-	}
-	if keepErr := helm.KeepError(file, strings.Join(lines, "\n")+"\n"); keepErr != nil {
-		u.warn("this error could not be kept for gitseal helm last-error: " + keepErr.Error())
-	}
-	return err
 }

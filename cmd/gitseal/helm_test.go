@@ -111,7 +111,7 @@ func TestHelmFailuresAreTold(t *testing.T) {
 			t.Errorf("another name: exit code %d: %s", s.code, s.err)
 		}
 		said := d.must("gitseal", "helm", "last-error")
-		if !strings.Contains(said, "error: SealedManifest shop/dc: it is sealed for shop/db") || !strings.Contains(said, "hint: ") {
+		if !strings.Contains(said, "error: chart/templates/db.yaml: SealedManifest shop/dc: it is sealed for shop/db") || !strings.Contains(said, "hint: ") {
 			t.Errorf("last-error: %q", said)
 		}
 		file := filepath.Join(d.home, ".local", "state", "gitseal", "helm-last-error")

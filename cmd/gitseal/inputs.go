@@ -43,6 +43,8 @@ type input struct {
 	name, path, rulePath string
 	// fromFolder: the file was not named itself but found in a folder.
 	fromFolder bool
+	// held: data are what a SealedManifest holds in spec.document.
+	held bool
 	// undecided: conflict markers are no reason to refuse the file.
 	undecided  bool
 	data       []byte
@@ -146,6 +148,9 @@ func (in *input) nameInFolder(f workset.File) {
 
 func collectStdin(c *cli.Context) ([]input, error) {
 	path := c.String("path")
+	if format := c.String("format"); path == "" && format != "" && c.Command.Name == "unseal" {
+		path = "stdin." + format // nothing is written, and it needs no rule
+	}
 	if path == "" {
 		return nil, usageError("standard input has no name", "say whose rule and format apply: --path FILE (the file need not exist)")
 	}

@@ -87,6 +87,7 @@ func runInspect(ctx context.Context, u *ui, in []input, asJSON bool) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		f = f.inner()
 		r, err := cipher.Inspect(f.format, f.data)
 		if err != nil {
 			return &fileError{name: f.name, unsealing: true, err: err}

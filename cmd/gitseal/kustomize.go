@@ -46,7 +46,7 @@ finds out. Paths are relative to the kustomization, and lead nowhere else.
 Modes: plain; masked puts a token that changes with the value in its place (that is the default
 where plaintext is refused, see gitseal doors); passthrough leaves it to the cluster to open.
 docs/kustomize.md tells the rest: all fields, name prefixes, Argo CD, Flux.`,
-		Flags: slices.Concat([]cli.Flag{modeFlag(kustomizeModeEnv), outsideFlag(), contextNamespaceFlag(), requireIntegrityFlag(), quietFlag(),
+		Flags: slices.Concat([]cli.Flag{modeFlag(kustomizeModeEnv), outsideFlag(), contextNamespaceFlag(), unboundFlag(), requireIntegrityFlag(), quietFlag(),
 			&cli.StringFlag{Name: "config", Usage: "rules `FILE` in place of the .sops.yaml above each file", EnvVars: []string{"SOPS_CONFIG"}}}, keyFlags()),
 		Subcommands: []*cli.Command{kustomizeCheckCommand(s, u), kustomizeInstallCommand(s, u), kustomizeUninstallCommand(s, u)},
 		Action:      func(c *cli.Context) error { return runKustomize(c, s, u) },
@@ -63,6 +63,10 @@ func outsideFlag() cli.Flag {
 
 func contextNamespaceFlag() cli.Flag {
 	return &cli.StringFlag{Name: "context-namespace", Usage: "refuse what is not sealed for `NAMESPACE`, whatever an object says of itself"}
+}
+
+func unboundFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "allow-unbound", Usage: "open SealedManifests that are sealed for no namespace, too: sops.seal may have been removed to move them"}
 }
 
 func requireIntegrityFlag() cli.Flag {

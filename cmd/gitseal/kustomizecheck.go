@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/gitseal/gitseal/cmd/internal/gitrepo"
 	"github.com/gitseal/gitseal/cmd/internal/kustomize"
 )
 
@@ -18,7 +20,8 @@ func kustomizeCheckCommand(s std, u *ui) *cli.Command {
 		Description: `Without --enable-exec, kustomize leaves exec functions out, says nothing, and ends with exit code 0:
 Secrets are missing from what it builds, or sealed. This command reads the kustomization and says
 which functions it has, and what is wrong with their files. With --built it also compares what was
-built with what should be there. No value is shown. Findings: exit code 3.
+built with what should be there. No value is shown. Findings, and that means also bases that cannot be
+read: exit code 3.
 
 Examples:
    gitseal kustomize check overlays/prod
@@ -26,7 +29,8 @@ Examples:
    gitseal kustomize check --built out.yaml overlays/prod && kubectl apply -f out.yaml`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "built", Usage: "compare with `FILE`, what kustomize has built (- is standard input)"},
-			&cli.StringFlag{Name: "root", Usage: "the kustomizations it refers to lie in `FOLDER`; the current one if it lies there", Value: "."},
+			&cli.StringFlag{Name: "root", Usage: "look at nothing outside of `FOLDER`; by default the git repository around the kustomization, or without one everything"},
+			&cli.BoolFlag{Name: "ignore-remote", Usage: "no finding for remote bases, which are not read"},
 			jsonFlag(), quietFlag(),
 		},
 		Action: func(c *cli.Context) error {
@@ -40,14 +44,14 @@ func runKustomizeCheck(c *cli.Context, s std, u *ui) error {
 	if c.NArg() != 1 {
 		return usageError("name the folder of one kustomization", "gitseal kustomize check FOLDER")
 	}
-	root, err := os.OpenRoot(c.String("root"))
+	o, end, err := checkOptions(c, s)
 	if err != nil {
-		return &fileError{name: c.String("root"), err: plainPathError(err)}
+		return err
 	}
-	defer root.Close()
-	report, err := kustomize.Check(root.FS(), c.Args().First())
+	defer end()
+	report, err := kustomize.Check(o)
 	if errors.Is(err, kustomize.ErrNoKustomization) {
-		return failure(err.Error(), "name the folder of a kustomization; it has to lie in --root")
+		return failure(err.Error(), "name the folder of a kustomization")
 	}
 	if err != nil {
 		return pluginError(err)
@@ -68,6 +72,68 @@ func runKustomizeCheck(c *cli.Context, s std, u *ui) error {
 		err = &commandError{code: exitWrongState, text: counted(len(report.Findings), "finding"), hint: report.Findings[0].Hint}
 	}
 	return err
+}
+
+// checkOptions finds the folder that everything lies in. end closes it.
+func checkOptions(c *cli.Context, s std) (o kustomize.CheckOptions, end func(), err error) {
+	dir, err := realFolder(c.Args().First())
+	if err != nil {
+		return o, nil, err
+	}
+	root, err := rootAbove(c, dir)
+	if err != nil {
+		return o, nil, err
+	}
+	o = kustomize.CheckOptions{Mode: s.getenv(kustomizeModeEnv), IgnoreRemote: c.Bool("ignore-remote")}
+	if o.Dir, err = filepath.Rel(root, dir); err != nil || !filepath.IsLocal(o.Dir) {
+		return o, nil, usageError(c.Args().First()+" lies outside of --root "+c.String("root"), "name a folder above it with --root, or leave --root out")
+	}
+	o.Dir = filepath.ToSlash(o.Dir)
+	current, err := realFolder(".")
+	o.Show = func(name string) string {
+		if shown, err := filepath.Rel(current, filepath.Join(root, filepath.FromSlash(name))); err == nil {
+			return filepath.ToSlash(shown)
+		}
+		return name
+	}
+	if err != nil {
+		return o, nil, err
+	}
+	if root == everything(dir) {
+		o.Root = os.DirFS(root) // no link leads out of that
+		return o, func() {}, nil
+	}
+	open, err := os.OpenRoot(root)
+	if err != nil {
+		return o, nil, &fileError{name: root, err: plainPathError(err)}
+	}
+	o.Root = open.FS()
+	return o, func() { _ = open.Close() }, nil
+}
+
+func everything(dir string) string { return filepath.VolumeName(dir) + string(filepath.Separator) }
+
+// rootAbove returns what --root names, or the repository around a folder, or everything.
+func rootAbove(c *cli.Context, dir string) (string, error) {
+	if name := c.String("root"); name != "" {
+		return realFolder(name)
+	}
+	if repo, ok := gitrepo.Root(dir); ok {
+		return repo, nil
+	}
+	return everything(dir), nil
+}
+
+// realFolder returns the absolute path of a folder, links followed.
+func realFolder(name string) (string, error) {
+	path, err := filepath.Abs(name)
+	if err == nil {
+		path, err = filepath.EvalSymlinks(path)
+	}
+	if err != nil {
+		return "", &fileError{name: name, err: plainPathError(err)}
+	}
+	return path, nil
 }
 
 // readNamed reads a file, or standard input.

@@ -24,6 +24,8 @@ type plugin struct {
 	// asked is the mode that whoever runs it asks for, "" for none.
 	asked  sealedobject.Mode
 	opener sealedobject.Opener
+	// warned are the warnings that were given.
+	warned []string
 }
 
 // newPlugin prepares a call. Plain values that somebody asks for in words are refused
@@ -82,7 +84,7 @@ func (p *plugin) settle(configured, namespace string, files ...string) error {
 	if ns := p.c.String("context-namespace"); ns != "" {
 		namespace = ns
 	}
-	p.opener = sealedobject.Opener{Mode: mode, Options: p.ids.openOptions(), Namespace: namespace}
+	p.opener = sealedobject.Opener{Mode: mode, Options: p.ids.openOptions(), Namespace: namespace, AllowUnbound: p.c.Bool("allow-unbound")}
 	p.opener.Options.RequireSeal = required || p.c.Bool("require-integrity")
 	return nil
 }
@@ -156,9 +158,16 @@ func (p *plugin) read(name string) (kustomize.File, error) {
 	return f, nil
 }
 
+// errNotRegular: reading a pipe or a device could wait forever.
+func errNotRegular() error { return failure("not a regular file", "name a file") }
+
 // readBelow reads a regular file that lies in a folder or below it, links followed.
 func readBelow(dir, name string, outside bool) ([]byte, error) {
 	if outside {
+		info, err := os.Stat(name)
+		if err == nil && !info.Mode().IsRegular() {
+			return nil, errNotRegular()
+		}
 		return readFile(name)
 	}
 	const hint = "name a file below it; --allow-outside lifts that"
@@ -177,7 +186,7 @@ func readBelow(dir, name string, outside bool) ([]byte, error) {
 	case err != nil:
 		return nil, failure("the path leads out of the folder, or cannot be followed", hint)
 	case !info.Mode().IsRegular():
-		return nil, failure("not a regular file", "name a file")
+		return nil, errNotRegular()
 	case info.Size() > formats.MaxSealed:
 		return nil, errTooLarge()
 	}
@@ -193,13 +202,13 @@ func readBelow(dir, name string, outside bool) ([]byte, error) {
 const maxPluginWarnings = 10
 
 func (p *plugin) warn(warnings []string) {
-	for i, w := range warnings {
-		if i == maxPluginWarnings {
-			p.ui.warn(counted(len(warnings)-i, "more warning") + " like these")
-			return
-		}
+	if more := len(warnings) - maxPluginWarnings; more > 0 {
+		warnings = append(warnings[:maxPluginWarnings:maxPluginWarnings], counted(more, "more warning")+" like these")
+	}
+	for _, w := range warnings {
 		p.ui.warn(w)
 	}
+	p.warned = append(p.warned, warnings...)
 }
 
 // pluginError gives an error of the packages behind plugins its exit code and hint.

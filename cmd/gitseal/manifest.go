@@ -70,7 +70,14 @@ func contextOf(o *cipher.Opened) string {
 	return o.Metadata.Seal.Context
 }
 
+// noPlace is what a manifest is sealed for that should be sealed for a place, and is not.
+const noPlace = "no place"
+
 func (r *planner) warnOfRebinding(in input, was, now string) {
+	if was == noPlace {
+		r.ids.ui.warn(hintFor(in.name, "FILE: it was sealed for no place (sops had written it, or somebody had taken that away: git log -p FILE), and is sealed for "+now+" from now on"))
+		return
+	}
 	if was != "" && was != now {
 		r.ids.ui.warn(fmt.Sprintf("%s: sealed for %s from now on, no longer for %s", in.name, now, was))
 	}
@@ -184,7 +191,10 @@ func (r *rewriter) keepBound(in input, o *cipher.Opened, plain []byte, opts *cip
 	}
 	before, bound := manifest.ParseContext(opts.Context)
 	switch {
-	case !bound || before.Fits(now):
+	case !bound:
+		r.warnOfNoPlace(in.name)
+		return nil
+	case before.Fits(now):
 		return nil
 	case !before.Fits(was):
 		r.ids.ui.warn(unbound(in.name, before, now))

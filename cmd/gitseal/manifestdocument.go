@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/gitseal/gitseal/cipher"
@@ -76,8 +78,10 @@ func (r *sealRun) sealInner(ctx context.Context, j *sealJob, d *manifest.Documen
 	if err := d.Check(in.format, plain); err != nil {
 		return err
 	}
+	was := contextOf(prev)
 	if prev != nil && !r.c.Bool("document") {
-		if err := r.checkRebinding(contextOf(prev), b.Context(), object); err != nil {
+		was = cmp.Or(was, noPlace)
+		if err := r.checkRebinding(was, b.Context(), object); err != nil {
 			return err
 		}
 	}
@@ -91,7 +95,7 @@ func (r *sealRun) sealInner(ctx context.Context, j *sealJob, d *manifest.Documen
 	if j.sealed, err = cipher.Seal(ctx, in.format, plain, opts); err != nil {
 		return err
 	}
-	r.warnOfRebinding(in, contextOf(prev), opts.Context)
+	r.warnOfRebinding(in, was, opts.Context)
 	j.context, d.Text = opts.Context, j.sealed.Bytes
 	return nil
 }
@@ -108,6 +112,34 @@ func heldBy(in input) *manifest.Document {
 	return held
 }
 
+// inner returns, in place of a SealedManifest with spec.document, the sealed file that it
+// holds there: for commands that only look.
+func (in input) inner() input {
+	held := heldBy(in)
+	if held == nil {
+		return in
+	}
+	if format, ok := all.ByName(held.Format); ok {
+		in.data, in.format, in.formatName, in.held = held.Text, format, held.Format, true
+	}
+	return in
+}
+
+// holdsDocument reports whether the file of a name is a SealedManifest that holds a sealed
+// file, so that the commands for sealed files do nothing with it.
+func holdsDocument(name string) bool {
+	in := input{formatName: all.NameForFile(name)}
+	info, err := os.Stat(name)
+	if err != nil || !info.Mode().IsRegular() {
+		return false
+	}
+	if in.data, err = readFile(name); err != nil {
+		return false
+	}
+	in.format, _ = all.ByName(in.formatName)
+	return heldBy(in) != nil
+}
+
 // sealHeld seals the plain document of a SealedManifest where it stands. One that is
 // sealed stays, unless --manifest or --rebind has it sealed anew, by its rule.
 func (r *sealRun) sealHeld(ctx context.Context, j *sealJob, held *manifest.Document) error {
@@ -119,9 +151,16 @@ func (r *sealRun) sealHeld(ctx context.Context, j *sealJob, held *manifest.Docum
 	if err != nil {
 		return fmt.Errorf("spec.document: %w", err)
 	}
+	if err := r.checkOuter(j.in); err != nil {
+		return err
+	}
 	if doc.Meta != nil && !r.c.Bool("manifest") && !r.c.Bool("rebind") {
 		j.action = actionUnchanged
-		return nil
+		m, err := cipher.ParseMetadata(doc)
+		if err != nil {
+			return err
+		}
+		return r.checkBinding(j, m)
 	}
 	whole := j.in
 	j.in.data, j.in.format = held.Text, format
@@ -133,6 +172,15 @@ func (r *sealRun) sealHeld(ctx context.Context, j *sealJob, held *manifest.Docum
 	j.action = actionSealed
 	j.outer, err = manifest.WithText(whole.format, whole.data, j.sealed.Bytes)
 	return err
+}
+
+// checkOuter refuses what a cluster would of the manifest around a document.
+func (r *sealRun) checkOuter(in input) error {
+	outer, err := in.format.Parse(in.data)
+	if err != nil {
+		return err
+	}
+	return r.refuseProblems(in, manifest.Problems(outer, in.data))
 }
 
 // check reports whether data, what is or was stored, give the plain file again.
@@ -181,11 +229,17 @@ func (r *unsealRun) openManifest(ctx context.Context, j *unsealJob, opts cipher.
 		return err
 	}
 	o := manifest.Of(doc)
+	// An API server gives it back with its keys sorted and without comments.
+	opts.AllowReordered = o.IsSealedManifest() && !o.HasDocument && (in.formatName == "json" || o.UID != "")
 	if !o.HasDocument || !o.IsSealedManifest() {
 		if j.opened, err = cipher.Open(ctx, in.format, in.data, opts); err != nil {
 			return err
 		}
-		j.plain, err = manifest.ToSecret(in.format, j.opened.PlaintextBytes())
+		if j.plain, err = manifest.ToSecret(in.format, j.opened.PlaintextBytes()); err == nil && in.formatName == "json" && o.UID != "" {
+			j.plain, err = manifest.FromFile(j.plain)
+		} else if err == nil && o.IsSealedManifest() && o.HasSpec {
+			r.ui.warn(in.name + ": the SealedManifest's spec stands in the Secret, too, which has no such field: take it out before a cluster sees it")
+		}
 		return err
 	}
 	if r.c.Bool("in-place") {
@@ -203,8 +257,5 @@ func (r *unsealRun) openManifest(ctx context.Context, j *unsealJob, opts cipher.
 		return err
 	}
 	j.plain = j.opened.PlaintextBytes()
-	if b, ok := manifest.ParseContext(contextOf(j.opened)); ok && !b.Fits(o) {
-		r.ui.warn(unbound(in.name, b, o))
-	}
 	return nil
 }

@@ -47,7 +47,7 @@ func (r *sealRun) remake(ctx context.Context, j *sealJob) error {
 	now := manifest.Of(doc)
 	was := contextOf(o)
 	if was == "" && bytes.Equal(text, o.PlaintextBytes()) {
-		was = "no place" // sops may have rewritten it, or somebody has taken that away
+		was = noPlace // sops may have rewritten it, or somebody has taken that away
 	}
 	if err := r.refuseProblems(in, manifest.Problems(doc, text)); err != nil {
 		return err
@@ -60,7 +60,7 @@ func (r *sealRun) remake(ctx context.Context, j *sealJob) error {
 	if err := r.checkRebinding(was, opts.Context, now); err != nil {
 		return err
 	}
-	r.warnOfRebinding(in, contextOf(o), opts.Context)
+	r.warnOfRebinding(in, was, opts.Context)
 	if j.sealed, err = cipher.Seal(ctx, in.format, text, opts); err != nil {
 		return err
 	}
@@ -100,20 +100,30 @@ func (r *sealRun) checkManifestFlags(in []input) error {
 	return nil
 }
 
-// warnOfBinding tells that a manifest which is sealed already is sealed for another
-// place than its own.
-func (r *sealRun) warnOfBinding(j *sealJob, m *cipher.Metadata) {
-	if !manifest.MayBe(j.in.data) || m.Seal == nil {
-		return
+// checkBinding is about a manifest that is sealed already: people are told if it is sealed
+// for another place than its own, and flags that ask for another are refused.
+func (r *sealRun) checkBinding(j *sealJob, m *cipher.Metadata) error {
+	if !manifest.MayBe(j.in.data) {
+		return nil
 	}
 	doc, err := j.in.format.Parse(j.in.data)
 	if err != nil {
-		return
+		return err
+	}
+	context := ""
+	if m.Seal != nil {
+		context = m.Seal.Context
 	}
 	o := manifest.Of(doc)
-	if b, ok := manifest.ParseContext(m.Seal.Context); ok && o.IsSealedManifest() && !b.Fits(o) {
+	if err := r.sealedForElsewhere(j, o, context); err != nil || !o.IsSealedManifest() {
+		return err
+	}
+	if b, ok := manifest.ParseContext(context); !ok {
+		r.warnOfNoPlace(j.in.name)
+	} else if !b.Fits(o) {
 		r.ui.warn(unbound(j.in.name, b, o))
 	}
+	return nil
 }
 
 // explainManifest is about files that are to be manifests.

@@ -45,7 +45,8 @@ Examples:
 With --manifest a Secret becomes a SealedManifest, sealed for its namespace and name; plain
 SealedManifests are sealed so without the flag, too. Nothing but the values, apiVersion and kind changes.
    kubectl create secret generic db --dry-run=client -o yaml … | gitseal seal --manifest --namespace shop --path db.yaml - > db.yaml
-   gitseal seal --manifest --document --name app --namespace shop -o app.yaml app.env`,
+   gitseal seal --manifest --document --name app --namespace shop -o app.yaml app.env
+   gitseal seal --rebind --scope namespace db.yaml      # sealed already: for another place`,
 		Flags: append(flags, inputFlags()...),
 		Action: func(c *cli.Context) error {
 			if u.quiet = c.Bool("quiet"); c.Bool("editor") {

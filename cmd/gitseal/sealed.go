@@ -31,7 +31,9 @@ func (r *sealRun) checkSealed(ctx context.Context, j *sealJob) error {
 	if err != nil && !errors.As(err, &none) && !errors.Is(err, cipher.ErrUnsupported) {
 		return err
 	}
-	r.warnOfBinding(j, report.Metadata)
+	if err := r.checkBinding(j, report.Metadata); err != nil {
+		return err
+	}
 	if drift := strings.Join(j.plan.differences(report.Metadata, nil), ", "); drift != "" {
 		r.ui.warn(j.in.name + ": not sealed as its rule says: " + drift + "; gitseal keys sync applies the rule")
 	}

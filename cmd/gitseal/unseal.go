@@ -17,7 +17,7 @@ func unsealCommand(s std, u *ui) *cli.Command {
 	return &cli.Command{
 		Name:      "unseal",
 		Usage:     "print the plain form of a sealed file, or write it",
-		UsageText: "gitseal unseal [FLAGS] FILE\n   gitseal unseal -i FILE|FOLDER…\n   gitseal unseal --path NAME - < sealed > plain",
+		UsageText: "gitseal unseal [FLAGS] FILE\n   gitseal unseal -i FILE|FOLDER…\n   gitseal unseal --path NAME - < sealed > plain\n   gitseal unseal --format FORMAT - < sealed > plain",
 		Description: `The whole file is verified before a byte is written. Plain files are written so that
 only their owner can read them. Of a folder, the sealed files that a rule matches are unsealed.
 
@@ -25,13 +25,18 @@ Examples:
    gitseal unseal secret.yaml | less
    gitseal unseal -i a.yaml b.json      # then edit, then: gitseal seal a.yaml b.json
    gitseal unseal -o /run/secrets/app.env app.env
-   gitseal unseal --manifest db.yaml | kubectl diff -f -`,
+   gitseal unseal --manifest db.yaml | kubectl diff -f -
+   kubectl get smf db -o json | gitseal unseal --manifest --format json -
+
+A SealedManifest that is not sealed for its own namespace and name, or for none, is refused
+with --manifest and -i unless you agree with --allow-unbound: it was copied, renamed, written
+by sops, or stripped of what it was sealed for.`,
 		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "in-place", Aliases: []string{"i"}, Usage: "replace the sealed files by the plain ones"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write to `FILE` instead of standard output"},
 			&cli.BoolFlag{Name: "manifest", Usage: "of a SealedManifest, give the Secret that it is for, or the file in its spec.document"},
 			&cli.BoolFlag{Name: "require-integrity", Usage: "refuse files without a sops.seal entry, which only sops's own MAC protects"},
-			editorFlag(), jsonFlag(), quietFlag(),
+			allowUnboundFlag(), editorFlag(), jsonFlag(), quietFlag(),
 		}, slices.Concat(keyFlags(), inputFlags())...),
 		Action: func(c *cli.Context) error {
 			if u.quiet = c.Bool("quiet"); c.Bool("editor") {
@@ -146,8 +151,8 @@ func (r *unsealRun) open(ctx context.Context, j *unsealJob) error {
 		j.action = actionSkipped
 		return nil
 	}
-	if isNotSealed(err) && heldBy(j.in) != nil {
-		err = &commandError{code: exitWrongState, text: "a SealedManifest that holds a sealed file in spec.document", hint: "gitseal unseal --manifest " + hintName(j.in.name) + " gives that file"}
+	if err == nil {
+		err = r.checkPlace(j, o)
 	}
 	if err != nil {
 		return &fileError{name: j.in.name, unsealing: true, err: err}

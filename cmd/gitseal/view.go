@@ -92,6 +92,7 @@ func runView(c *cli.Context, s std, u *ui) error {
 	if err != nil {
 		return err
 	}
+	in = in.inner()
 	v, err := newView(c, s, u, in)
 	if err != nil {
 		return err

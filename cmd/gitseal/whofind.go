@@ -108,7 +108,8 @@ func (r *whoRun) metadata(in *input) (*cipher.Metadata, error) {
 }
 
 func metadataOf(in *input) (*cipher.Metadata, error) {
-	doc, err := in.format.Parse(in.data)
+	inner := in.inner()
+	doc, err := inner.format.Parse(inner.data)
 	if err != nil {
 		return nil, err
 	}

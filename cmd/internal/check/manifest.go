@@ -1,6 +1,7 @@
 package check
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/gitseal/gitseal/cipher"
@@ -38,6 +39,7 @@ func (c *checker) manifest(m *cipher.Metadata) {
 	if !m.MACOnlyEncrypted {
 		c.add(-1, Finding{ID: IDMACOnly, Message: "mac_only_encrypted is not set, so that the SealedManifest does not open once a cluster or a tool has added a label", Hint: manifestHint(c.Name)})
 	}
+	c.bounds(m)
 	c.context(m, manifest.Of(c.doc))
 }
 
@@ -68,7 +70,7 @@ func (c *checker) problems() {
 // context compares what a manifest is sealed for with what it is.
 func (c *checker) context(m *cipher.Metadata, o manifest.Object) {
 	if m.Seal == nil || m.Seal.Context == "" {
-		c.add(-1, Finding{ID: IDContext, Message: "the SealedManifest is not bound to its namespace and name (sops.seal.context): copied elsewhere, it would open there", Hint: rebindHint(c.Name)})
+		c.add(-1, Finding{ID: IDContext, Message: "the SealedManifest is not bound to its namespace and name (sops.seal.context): sops has written it, or somebody has taken it away", Hint: "look who changed it (git log -p " + c.Name + "); if they may, " + rebindHint(c.Name)})
 		return
 	}
 	b, ok := manifest.ParseContext(m.Seal.Context)
@@ -83,6 +85,30 @@ func (c *checker) context(m *cipher.Metadata, o manifest.Object) {
 		Hint: "it may have been copied or renamed: restore its name and namespace or, if they are right, " + rebindHint(c.Name)})
 }
 
+// What the controller takes of a metadata block.
+const (
+	maxReaders = 64
+	maxGroups  = 8
+	maxPattern = 1024
+)
+
+// bounds finds what is more than the controller takes.
+func (c *checker) bounds(m *cipher.Metadata) {
+	readers := 0
+	for _, g := range m.Groups {
+		readers += len(g)
+	}
+	const hint = "seal it for fewer readers, of which the cluster's is one"
+	switch {
+	case readers > maxReaders:
+		c.add(-1, Finding{ID: IDManifest, Message: fmt.Sprintf("it has %d readers, and a cluster takes %d", readers, maxReaders), Hint: hint})
+	case len(m.Groups) > maxGroups:
+		c.add(-1, Finding{ID: IDManifest, Message: fmt.Sprintf("it has %d key groups, and a cluster takes %d", len(m.Groups), maxGroups), Hint: hint})
+	case len(m.Selector.Pattern) > maxPattern:
+		c.add(-1, Finding{ID: IDManifest, Message: fmt.Sprintf("the pattern of its selector is longer than the %d characters that a cluster takes", maxPattern), Hint: "shorten it in the rule, and seal the file again"})
+	}
+}
+
 func rebindHint(name string) string {
 	return "gitseal seal --rebind " + name + " seals it for its name and namespace"
 }
@@ -95,17 +121,18 @@ func (c *checker) unsealedManifest() {
 		c.add(-1, Finding{ID: IDNotSealed, Message: "a SealedManifest, and its values are plain", Hint: "gitseal seal " + c.Name + "; if it was committed, its values must be replaced"})
 		return
 	}
+	c.problems()
 	format, _ := all.ByName(c.formatName())
 	held, err := manifest.Held(format, c.Data)
 	if err != nil {
 		c.add(-1, Finding{ID: IDManifest, Message: err.Error(), Hint: "see kubectl explain sealedmanifest.spec"})
 		return
 	}
-	c.document(held.Text, held.Format)
+	c.document(held)
 }
 
 // document is about the sealed file in spec.document.
-func (c *checker) document(text []byte, name string) {
+func (c *checker) document(held *manifest.Document) {
 	path := formats.Root(0).At("spec").At("document")
 	at := -1
 	for i := range c.doc.Leaves {
@@ -113,12 +140,12 @@ func (c *checker) document(text []byte, name string) {
 			at = c.doc.Leaves[i].Start
 		}
 	}
-	inner := &checker{Input: Input{Name: c.Name, Data: text, Expected: c.Expected}}
-	format, ok := all.ByName(name)
+	inner := &checker{Input: Input{Name: c.Name, Data: held.Text, Expected: c.Expected}}
+	format, ok := all.ByName(held.Format)
 	var m *cipher.Metadata
 	err := fmt.Errorf("there is no such format")
 	if ok {
-		if inner.doc, err = format.Parse(text); err == nil {
+		if inner.doc, err = format.Parse(held.Text); err == nil {
 			m, err = cipher.ParseMetadata(inner.doc)
 		}
 	}
@@ -132,6 +159,10 @@ func (c *checker) document(text []byte, name string) {
 	inner.seal(m)
 	if m.MACOnlyEncrypted {
 		inner.add(-1, Finding{ID: IDMACOnly, Message: "mac_only_encrypted is set, so that nothing vouches for its plain values: a cluster refuses them"})
+	}
+	inner.bounds(m)
+	if p := (*manifest.Problem)(nil); errors.As(held.CheckContent(inner.doc), &p) {
+		c.add(at, Finding{ID: IDManifest, Path: path.Text(), Message: "spec.document: " + p.Error(), Hint: p.Hint})
 	}
 	inner.context(m, manifest.Of(c.doc))
 	for _, f := range inner.list {

@@ -7,7 +7,23 @@ import (
 
 	"github.com/gitseal/gitseal/cipher"
 	"github.com/gitseal/gitseal/cmd/internal/check"
+	"github.com/gitseal/gitseal/keysources"
+	"github.com/gitseal/gitseal/keysources/age"
 )
+
+// manyReaders returns n recipients.
+func manyReaders(t *testing.T, n int) []keysources.Recipient {
+	t.Helper()
+	list := make([]keysources.Recipient, n)
+	for i := range list {
+		id, err := age.Generate(false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list[i] = id.Recipient()
+	}
+	return list
+}
 
 // TestSealedManifests: what a cluster would refuse of one is found without a key, and
 // nothing is found on one that is as it must be.
@@ -46,7 +62,12 @@ func TestSealedManifests(t *testing.T) {
 		{"a document in a format that is none", head + "spec:\n  format: x\n  document: a\n", check.IDNotSealed},
 		{"a document that is no text", head + "spec:\n  document: {a: b}\n", check.IDNotSealed},
 		{"a document of another place", head + "spec:\n  document: |\n    " + strings.ReplaceAll(w.seal("a.yaml", "a: first\n", cipher.SealOptions{Context: "k8s:shop/x"}), "\n", "\n    "), check.IDContext},
-		{"a document", head + "spec:\n  document: |\n    " + strings.ReplaceAll(w.seal("a.yaml", "a: first\n", cipher.SealOptions{Context: "k8s:shop/db"}), "\n", "\n    "), ""},
+		{"a document", head + "spec:\n  target: {key: a}\n  document: |\n    " + strings.ReplaceAll(w.seal("a.yaml", "a: first\n", cipher.SealOptions{Context: "k8s:shop/db"}), "\n", "\n    "), ""},
+		{"a document that is no object", head + "spec:\n  document: |\n    " + strings.ReplaceAll(w.seal("a.yaml", "a: first\n", cipher.SealOptions{Context: "k8s:shop/db"}), "\n", "\n    "), check.IDManifest},
+		{"an unknown field of spec", strings.Replace(sealed, "stringData:", "spec: {a: b}\nstringData:", 1), check.IDManifest},
+		{"a tagged value", strings.Replace(sealed, "a: ENC", "a: !!str ENC", 1), check.IDManifest},
+		{"type beside a document", head + "type: Opaque\nspec:\n  target: {key: a}\n  document: |\n    " + strings.ReplaceAll(w.seal("a.yaml", "a: first\n", cipher.SealOptions{Context: "k8s:shop/db"}), "\n", "\n    "), check.IDManifest},
+		{"more readers than a cluster takes", w.seal("a.yaml", plain, with(func(o *cipher.SealOptions) { o.Groups = [][]keysources.Recipient{manyReaders(t, 65)} })), check.IDManifest},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			list := check.File(check.Input{Name: "a.yaml", Data: []byte(tt.src), Expected: w.expect("", "a.yaml")})

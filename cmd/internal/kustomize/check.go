@@ -1,9 +1,8 @@
 package kustomize
 
 import (
-	"bytes"
-	"cmp"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path"
 	"slices"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/gitseal/gitseal/cmd/internal/kustomize/sealedobject"
 	"github.com/gitseal/gitseal/formats"
-	"github.com/gitseal/gitseal/formats/all"
 )
 
 // Function is a use of this function in a kustomization.
@@ -36,26 +34,43 @@ type Finding struct {
 // Report is what can be said of kustomizations without building them.
 type Report struct {
 	Functions []Function `json:"functions"`
-	// Secrets are the names that the Secrets have before kustomize changes them.
+	// Secrets are the names that the Secrets have before kustomize changes them, with
+	// their namespaces if they say one, each as often as it should be there.
 	Secrets  []string  `json:"secrets"`
 	Findings []Finding `json:"findings"`
+
+	wants   []want
+	lenient bool
 }
 
-// Check reads the kustomization in a folder and those below it that it refers to. No
-// key is needed, nothing is opened.
-func Check(root fs.FS, dir string) (*Report, error) {
-	c := &checker{root: root, seen: map[string]bool{}, report: &Report{}}
-	if err := c.kustomization(path.Clean(dir)); err != nil {
+// CheckOptions say what is checked.
+type CheckOptions struct {
+	// Root is what is looked at, and nothing outside of it; Dir is the kustomization's
+	// folder there.
+	Root fs.FS
+	Dir  string
+	// Show turns a name in Root into what people call it; nil leaves it.
+	Show func(name string) string
+	// Mode is that which functions get from the environment, "" for none.
+	Mode string
+	// IgnoreRemote makes no finding of remote bases, which are not read.
+	IgnoreRemote bool
+}
+
+// Check reads the kustomization in a folder and those that it refers to. No key is
+// needed, nothing is opened. What it cannot read is a finding.
+func Check(o CheckOptions) (*Report, error) {
+	if o.Show == nil {
+		o.Show = func(name string) string { return name }
+	}
+	c := &checker{CheckOptions: o, report: &Report{}, found: map[Finding]bool{}}
+	if _, err := c.kustomization(path.Clean(o.Dir), scope{}); err != nil {
 		return nil, err
 	}
-	if len(c.sealed) > 0 && !c.transforms {
-		for _, s := range c.sealed {
-			c.find(s.file, s.name+" is a resource, and nothing opens it: it would be deployed sealed",
-				"list its file under files: of a generator, or add a transformer of kind Unseal; a SealedManifest needs neither")
-		}
+	for _, w := range c.report.wants {
+		c.report.Secrets = append(c.report.Secrets, w.String())
 	}
 	slices.Sort(c.report.Secrets)
-	c.report.Secrets = slices.Compact(c.report.Secrets)
 	return c.report, nil
 }
 
@@ -63,64 +78,119 @@ func Check(root fs.FS, dir string) (*Report, error) {
 var ErrNoKustomization = errors.New("has no kustomization.yaml")
 
 type checker struct {
-	root       fs.FS
-	seen       map[string]bool
-	report     *Report
-	transforms bool
-	// sealed are the Secrets among the resources that are sealed.
-	sealed []sealedResource
+	CheckOptions
+	report *Report
+	found  map[Finding]bool
+	// stack are the folders that are being read, to notice a circle; visits bounds
+	// how many are.
+	stack  []string
+	visits int
 }
 
-type sealedResource struct{ file, name string }
+// scope is what kustomizations do to what they refer to.
+type scope struct {
+	prefix, suffix, namespace string
+	// opened: a transformer opens it.
+	opened bool
+	// plugins is generators or transformers if what is read are configurations of
+	// these, for the kustomization in the folder owner.
+	plugins, owner, ownerFile string
+}
+
+// below is the scope of what a kustomization refers to.
+func (s scope) below(n *formats.Node) scope {
+	s.prefix += sealedobject.Text(n, "namePrefix")
+	s.suffix = sealedobject.Text(n, "nameSuffix") + s.suffix
+	if s.namespace == "" {
+		s.namespace = sealedobject.Text(n, "namespace")
+	}
+	return s
+}
 
 func (c *checker) find(file, msg, hint string) {
-	c.report.Findings = append(c.report.Findings, Finding{File: file, Msg: msg, Hint: hint})
+	f := Finding{File: c.Show(file), Msg: msg, Hint: hint}
+	if !c.found[f] {
+		c.found[f] = true
+		c.report.Findings = append(c.report.Findings, f)
+	}
 }
 
-func (c *checker) kustomization(dir string) error {
-	if c.seen[dir] {
-		return nil
+const maxVisits = 10_000
+
+// kustomization reads a folder's. opens says whether a transformer of it opens things.
+func (c *checker) kustomization(dir string, s scope) (opens bool, err error) {
+	if c.visits++; slices.Contains(c.stack, dir) || c.visits > maxVisits {
+		c.find(dir, "it refers to itself, or to too many others", "kustomize build will say so, too")
+		return false, nil
 	}
-	c.seen[dir] = true
+	c.stack = append(c.stack, dir)
+	defer func() { c.stack = c.stack[:len(c.stack)-1] }()
 	for _, name := range []string{"kustomization.yaml", "kustomization.yml", "Kustomization"} {
 		file := path.Join(dir, name)
-		src, err := fs.ReadFile(c.root, file)
+		src, err := c.read(file)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return &FileError{Name: file, Err: err}
+			return false, &FileError{Name: c.Show(file), Err: err}
 		}
 		n, err := sealedobject.ParseYAML(src)
 		if err != nil {
-			return &FileError{Name: file, Err: err}
+			return false, &FileError{Name: c.Show(file), Err: err}
 		}
-		return c.fields(dir, file, &n)
+		return c.fields(dir, file, &n, s)
 	}
-	return &FileError{Name: dir, Err: ErrNoKustomization}
+	return false, &FileError{Name: c.Show(dir), Err: ErrNoKustomization}
 }
 
-func (c *checker) fields(dir, file string, n *formats.Node) error {
-	for _, field := range []string{"generators", "transformers", "validators"} {
-		for _, entry := range entries(n, field) {
-			if err := c.plugins(dir, file, field, entry); err != nil {
-				return err
+// errIrregular: reading it could wait forever.
+var errIrregular = errors.New("not a regular file")
+
+func (c *checker) read(name string) ([]byte, error) {
+	info, err := fs.Stat(c.Root, name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errIrregular
+	}
+	return fs.ReadFile(c.Root, name)
+}
+
+func (c *checker) fields(dir, file string, n *formats.Node, s scope) (opens bool, err error) {
+	below := s
+	if s.plugins == "" {
+		below = s.below(n)
+		c.native(dir, file, n)
+		for _, field := range []string{"generators", "transformers", "validators"} {
+			for _, entry := range entries(n, field) {
+				one, err := c.plugins(dir, file, field, entry, below)
+				if err != nil {
+					return false, err
+				}
+				opens = opens || one
 			}
 		}
 	}
-	for _, field := range []string{"resources", "components", "bases"} {
+	below.opened = below.opened || opens
+	for _, field := range []string{"components", "resources", "bases"} {
 		for _, entry := range entries(n, field) {
-			if err := c.resource(dir, file, entry); err != nil {
-				return err
+			one, err := c.resource(dir, file, entry, below)
+			if err != nil {
+				return false, err
+			}
+			if field == "components" || s.plugins != "" { // its transformers are for all that is here
+				opens = opens || one
+				below.opened = below.opened || one && s.plugins == ""
 			}
 		}
 	}
-	return nil
+	return opens, nil
 }
 
-func entries(n *formats.Node, field string) []string {
+func entries(n *formats.Node, field ...string) []string {
 	var out []string
-	list := sealedobject.Get(n, field)
+	list := sealedobject.Get(n, field...)
 	if list == nil {
 		return nil
 	}
@@ -132,119 +202,76 @@ func entries(n *formats.Node, field string) []string {
 	return out
 }
 
-// plugins reads an entry of generators or transformers: a file, a folder with a
-// kustomization, or the configuration itself.
-func (c *checker) plugins(dir, file, field, entry string) error {
-	text := []byte(entry)
-	if !strings.ContainsAny(entry, "\n{") {
-		at := path.Join(dir, entry)
-		info, err := fs.Stat(c.root, at)
-		switch {
-		case err != nil && isRemote(entry):
-			return nil
-		case err != nil:
-			c.find(file, field+": "+entry+" cannot be read", "kustomize build will say so, too")
-			return nil
-		case info.IsDir():
-			return c.kustomization(at)
-		}
-		if text, err = fs.ReadFile(c.root, at); err != nil {
-			return &FileError{Name: at, Err: err}
-		}
-	}
-	for _, part := range sealedobject.Split(text) {
-		n, err := sealedobject.ParseYAML(part.Text)
-		if err != nil || sealedobject.Text(&n, "kind") != "Unseal" {
-			continue // another plugin's
-		}
-		c.function(dir, file, field, &n)
-	}
-	return nil
-}
-
 func isRemote(entry string) bool {
-	return strings.Contains(entry, "://") || strings.Contains(entry, "github.com") || strings.HasPrefix(entry, "git@")
+	return strings.Contains(entry, "://") || strings.Contains(entry, "github.com") || strings.HasPrefix(entry, "git@") || strings.Contains(entry, "?ref=")
 }
 
-const functionAnnotation = "config.kubernetes.io/function"
-
-func (c *checker) function(dir, file, field string, n *formats.Node) {
-	config, err := ReadConfig(n)
-	if err != nil {
-		var own *ConfigError
-		hint := "see gitseal kustomize --help"
-		if errors.As(err, &own) {
-			hint = own.Hint
-		}
-		c.find(file, err.Error(), hint)
-		return
-	}
-	f := Function{File: file, Name: config.Name, Field: field}
-	if text := sealedobject.Text(n, "metadata", "annotations", functionAnnotation); text != "" {
-		f.Exec = true
-		spec, err := sealedobject.ParseYAML([]byte(text))
-		if err != nil || sealedobject.Text(&spec, "exec", "path") == "" {
-			c.find(file, config.Name+": the annotation "+functionAnnotation+" runs no program", "exec: {path: gitseal, args: [kustomize]}")
-		}
-	}
-	c.report.Functions = append(c.report.Functions, f)
+// unread makes a finding of what is missing, remote, or outside of the root.
+func (c *checker) unread(file, entry, at string, err error) {
 	switch {
-	case field == "generators" && !config.Generates():
-		c.find(file, config.Name+" generates nothing: it has neither files nor secrets", "list it under transformers:, or name files")
-	case field == "transformers" && config.Generates():
-		c.find(file, config.Name+" has files or secrets, which only a generator may have", "list it under generators:")
-	case field == "validators":
-		c.find(file, config.Name+" is listed under validators:, which must not change anything", "list it under generators: or transformers:")
-	case field == "transformers":
-		c.transforms = true
+	case isRemote(entry):
+		if !c.IgnoreRemote {
+			c.find(file, entry+" is remote and was not read: what it should build is not known", "check it where it lies; --ignore-remote if it holds no sealed files")
+		}
+	case !fs.ValidPath(at):
+		c.find(file, entry+" lies outside of what is looked at, and was not read", "--root names a folder above both")
 	default:
-		c.generated(dir, file, config)
+		c.find(file, entry+" cannot be read: "+plainCause(err), "kustomize build will say so, too")
 	}
 }
 
-func (c *checker) generated(dir, file string, config *Config) {
-	for _, s := range config.Secrets {
-		c.report.Secrets = append(c.report.Secrets, s.Name)
-		for _, name := range s.Envs {
-			c.sealedFile(dir, file, name)
-		}
-		for _, f := range s.Files {
-			c.sealedFile(dir, file, PathOf(f))
-		}
-	}
-	for _, name := range config.Files {
-		if src := c.sealedFile(dir, file, name); src != nil {
-			for _, n := range objectsIn(src) {
-				c.report.Secrets = append(c.report.Secrets, sealedobject.Text(&n, "metadata", "name"))
-			}
-		}
-	}
-}
-
-// sealedFile reads a file that has to be sealed.
-func (c *checker) sealedFile(dir, file, name string) []byte {
-	at := path.Join(dir, name)
-	if path.IsAbs(name) || !fs.ValidPath(at) || dir != "." && at != dir && !strings.HasPrefix(at, dir+"/") {
-		c.find(file, name+" lies outside of the kustomization", "paths are relative to the kustomization, not to the generator's file; --allow-outside lifts that")
-		return nil
-	}
-	src, err := fs.ReadFile(c.root, at)
-	if err != nil {
-		c.find(file, name+" cannot be read: "+plainCause(err), "paths are relative to the kustomization, not to the generator's file")
-		return nil
-	}
-	f := all.ForFile(at)
-	doc, err := f.Parse(src)
+// resource reads an entry of resources, bases or components.
+func (c *checker) resource(dir, file, entry string, s scope) (opens bool, err error) {
+	at := path.Join(dir, entry)
+	info, err := fs.Stat(c.Root, at)
 	switch {
-	case errors.Is(err, formats.ErrMetadata): // documents that are sealed one by one
 	case err != nil:
-		c.find(at, err.Error(), "gitseal inspect "+at+" says more")
-		return nil
-	case doc.Meta == nil && !bytes.Contains(src, []byte("SealedManifest")):
-		c.find(at, "it is not sealed", "gitseal seal "+at)
-		return nil
+		c.unread(file, entry, at, err)
+		return false, nil
+	case info.IsDir():
+		return c.kustomization(at, s)
 	}
-	return src
+	src, err := c.read(at)
+	if err != nil {
+		c.unread(file, entry, at, err)
+		return false, nil
+	}
+	if s.plugins != "" {
+		return c.configurations(src, at, s), nil
+	}
+	for _, n := range c.objectsIn(at, src) {
+		c.object(at, &n, s)
+	}
+	return false, nil
+}
+
+// objectsIn reads the objects of a stream; those in lists, too. What cannot be read is a
+// finding if it may be sealed.
+func (c *checker) objectsIn(file string, src []byte) []formats.Node {
+	out, unreadable := objectsIn(src)
+	if unreadable > 0 {
+		c.find(file, fmt.Sprintf("document %d may be sealed, and cannot be read", unreadable), "gitseal inspect "+c.Show(file)+" says more")
+	}
+	return out
+}
+
+func objectsIn(src []byte) (out []formats.Node, unreadable int) {
+	for i, part := range sealedobject.Split(src) {
+		n, err := sealedobject.ParseYAML(part.Text)
+		if err != nil || n.Kind != formats.MapNode {
+			if sealedobject.MayBeSealed(part.Text) && !part.IsBlank() {
+				unreadable = i + 1
+			}
+			continue
+		}
+		items := sealedobject.Get(&n, "items")
+		if strings.HasSuffix(sealedobject.Text(&n, "kind"), "List") && items != nil && sealedobject.Get(&n, "sops") == nil {
+			out = append(out, items.Items...)
+			continue
+		}
+		out = append(out, n)
+	}
+	return out, unreadable
 }
 
 func plainCause(err error) string {
@@ -254,67 +281,3 @@ func plainCause(err error) string {
 	}
 	return err.Error()
 }
-
-// objectsIn reads the objects of a stream as far as they can be read.
-func objectsIn(src []byte) []formats.Node {
-	var out []formats.Node
-	for _, part := range sealedobject.Split(src) {
-		if n, err := sealedobject.ParseYAML(part.Text); err == nil && n.Kind == formats.MapNode {
-			out = append(out, n)
-		}
-	}
-	return out
-}
-
-// resource looks for sealed Secrets among the resources.
-func (c *checker) resource(dir, file, entry string) error {
-	at := path.Join(dir, entry)
-	info, err := fs.Stat(c.root, at)
-	if err != nil {
-		if !isRemote(entry) && fs.ValidPath(at) {
-			c.find(file, entry+" cannot be read: "+plainCause(err), "kustomize build will say so, too")
-		}
-		return nil
-	}
-	if info.IsDir() {
-		return c.kustomization(at)
-	}
-	src, err := fs.ReadFile(c.root, at)
-	if err != nil || !sealedobject.MayBeSealed(src) {
-		return nil
-	}
-	for _, n := range objectsIn(src) {
-		if sealedobject.IsSealed(&n) && sealedobject.Text(&n, "kind") == "Secret" {
-			name := sealedobject.Text(&n, "metadata", "name")
-			c.sealed = append(c.sealed, sealedResource{file: at, name: "Secret " + name})
-			c.report.Secrets = append(c.report.Secrets, name)
-		}
-	}
-	return nil
-}
-
-// CheckBuilt looks whether what kustomize built has the Secrets that a report expects,
-// opened.
-func (r *Report) CheckBuilt(name string, built []byte) []Finding {
-	var out []Finding
-	var names []string
-	for _, n := range objectsIn(built) {
-		if sealedobject.Text(&n, "kind") != "Secret" {
-			continue
-		}
-		names = append(names, sealedobject.Text(&n, "metadata", "name"))
-		if sealedobject.IsSealed(&n) {
-			out = append(out, Finding{File: name, Msg: sealedobject.NameOf(&n) + " is still sealed", Hint: enableHint})
-		}
-	}
-	for _, want := range r.Secrets {
-		// Prefixes, suffixes and hashes may have been added.
-		if !slices.ContainsFunc(names, func(n string) bool { return strings.Contains(n, want) }) {
-			out = append(out, Finding{File: name, Msg: "there is no Secret " + want, Hint: enableHint})
-		}
-	}
-	slices.SortFunc(out, func(a, b Finding) int { return cmp.Compare(a.Msg, b.Msg) })
-	return out
-}
-
-const enableHint = "call kustomize build with --enable-alpha-plugins and --enable-exec; without the second it leaves exec functions out and says nothing"

@@ -110,6 +110,9 @@ func (r *Runner) objects(ctx context.Context, c *Config, name string) (Result, e
 	}
 	for _, n := range opened.Objects {
 		if o.Mode != sealedobject.Passthrough {
+			if err := sealedobject.AsData(&n); err != nil {
+				return Result{}, &FileError{Name: name, Err: err}
+			}
 			c.Options.set(&n)
 		}
 		out.Objects = append(out.Objects, n)
@@ -183,7 +186,7 @@ func (r *Runner) secret(ctx context.Context, s Secret, o Options) (Result, error
 			entries = append(entries, sealedobject.Entry{Key: key, Value: c.PlaintextBytes()})
 			return nil
 		}
-		vars, err := sealedobject.Variables(c)
+		vars, err := variables(c, s.Name)
 		if err != nil {
 			return &FileError{Name: name, Err: err}
 		}
@@ -214,6 +217,17 @@ func (r *Runner) secret(ctx context.Context, s Secret, o Options) (Result, error
 	return out, nil
 }
 
+// variables lists those of a dotenv file, all of which a Secret may have as keys.
+func variables(c *sealedobject.Content, secret string) ([]sealedobject.Entry, error) {
+	vars, err := sealedobject.Variables(c)
+	for _, v := range vars {
+		if !sealedobject.IsDataKey(v.Key) {
+			return nil, notKey(secret, v.Key)
+		}
+	}
+	return vars, err
+}
+
 type place struct{ namespace, name string }
 
 // content opens a file for a Secret, and returns the namespace that it has to be in.
@@ -242,13 +256,16 @@ func keyAndPath(s string) (key, name string) {
 	return path.Base(filepath.ToSlash(s)), s
 }
 
+func notKey(secret, key string) error {
+	return &sealedobject.Error{Object: "Secret " + secret, Msg: fmt.Sprintf("%q is no key that a Secret may have", key), Hint: "letters, digits, - _ and ."}
+}
+
 // newSecret puts entries together.
 func newSecret(s Secret, namespace string, entries []sealedobject.Entry) (formats.Node, error) {
 	seen := map[string]bool{}
 	for _, e := range entries {
 		if !sealedobject.IsDataKey(e.Key) {
-			return formats.Node{}, &sealedobject.Error{Object: "Secret " + s.Name, Msg: fmt.Sprintf("%q is no key that a Secret may have", e.Key),
-				Hint: "letters, digits, - _ and ."}
+			return formats.Node{}, notKey(s.Name, e.Key)
 		}
 		if seen[e.Key] {
 			return formats.Node{}, &sealedobject.Error{Object: "Secret " + s.Name, Msg: fmt.Sprintf("two files give it the key %q", e.Key),

@@ -22,26 +22,16 @@ func (r *Runner) Transform(ctx context.Context, l *List) ([]byte, []string, erro
 	if r.Opener.Mode == sealedobject.Passthrough {
 		return l.src, nil, nil
 	}
-	var sealed []int
-	nodes := map[int]formats.Node{}
-	for i := range l.Len() {
+	opened := make([]*sealedobject.Opened, l.Len())
+	err := r.Each(ctx, l.Len(), func(i int) error {
 		if !l.MayBeSealed(i) {
-			continue
+			return nil
 		}
 		n, err := l.Item(i)
 		if err != nil {
-			return nil, nil, &sealedobject.Error{Msg: "an item that may be sealed cannot be read", Err: err}
+			return &sealedobject.Error{Msg: "an item that may be sealed cannot be read", Err: err, Hint: "it has to be a map whose keys are strings"}
 		}
-		if sealedobject.IsSealed(&n) {
-			sealed = append(sealed, i)
-			nodes[i] = n
-		}
-	}
-	opened := make([]*sealedobject.Opened, len(sealed))
-	err := r.Each(ctx, len(sealed), func(i int) error {
-		n := nodes[sealed[i]]
-		var err error
-		opened[i], err = r.Opener.Object(ctx, &n)
+		opened[i], err = r.Opener.Treat(ctx, &n, l.src)
 		return err
 	})
 	if err != nil {
@@ -50,8 +40,10 @@ func (r *Runner) Transform(ctx context.Context, l *List) ([]byte, []string, erro
 	by := map[int][]formats.Node{}
 	var warnings []string
 	for i, o := range opened {
-		by[sealed[i]] = o.Objects
-		warnings = append(warnings, o.Warnings...)
+		if o != nil {
+			by[i] = o.Objects
+			warnings = append(warnings, o.Warnings...)
+		}
 	}
 	out, err := l.Replaced(by)
 	return out, warnings, err

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/gitseal/gitseal/cipher"
 	jsonformat "github.com/gitseal/gitseal/formats/json"
 	"github.com/gitseal/gitseal/k8s-controller/api/v1alpha1"
@@ -150,7 +152,27 @@ func TestAClusterTakesThem(t *testing.T) {
 			if _, err := w.open(got, "k8s:"+ns+"/other"); err == nil {
 				t.Error("it opens for another name")
 			}
+			w.unseals(got, want)
 		})
+	}
+}
+
+// unseals has the program make a Secret of what the API server has given.
+func (w *workshop) unseals(object string, want map[string]any) {
+	w.t.Helper()
+	w.write("key", w.alice.SecretText()+"\n")
+	var got struct {
+		Kind       string
+		Metadata   map[string]any
+		StringData map[string]any
+		Status     any
+	}
+	out := w.gitseal(object, "unseal", "--identity", "key", "--manifest", "--format", "json", "-")
+	if err := json.Unmarshal([]byte(out), &got); err != nil {
+		w.t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got.StringData); diff != "" || got.Kind != "Secret" || got.Status != nil || got.Metadata["uid"] != nil || got.Metadata["managedFields"] != nil || strings.Contains(out, "last-applied") {
+		w.t.Errorf("got %s", out)
 	}
 }
 

@@ -18,8 +18,9 @@ type Document struct {
 	Name, Namespace string
 	// Format of the file.
 	Format string
-	// Key and Type make one key of a Secret of it; they may be empty.
-	Key, Type string
+	// Key and Type make one key of a Secret of it, Target names that Secret; they may be
+	// empty.
+	Key, Type, Target string
 	// ServiceAccount applies objects other than Secrets; it may be empty.
 	ServiceAccount string
 	// Text is the sealed file.
@@ -38,66 +39,12 @@ func (d *Document) Check(f formats.Format, plain []byte) error {
 		return &Problem{Msg: "Kubernetes does not allow this key", Hint: "--key: letters, digits, - _ and . are allowed"}
 	case d.ServiceAccount != "" && !sealedsecret.ValidName(d.ServiceAccount):
 		return &Problem{Msg: "the service account is not a name that Kubernetes allows", Hint: "--service-account: lower case letters, digits, . and -"}
-	case d.Key != "":
-		return nil
-	case d.Format == "ini" || d.Format == "binary":
-		return &Problem{Msg: "a file of format " + d.Format + " can only become one key of a Secret", Hint: "say which: --key KEY"}
-	case d.Format == "dotenv":
-		return checkVariables(f, plain)
 	}
-	return d.checkObjects(f, plain)
-}
-
-// checkVariables is about dotenv files of which each variable becomes a key.
-func checkVariables(f formats.Format, plain []byte) error {
 	doc, err := f.Parse(plain)
 	if err != nil {
 		return err
 	}
-	for i := range doc.Leaves {
-		if l := &doc.Leaves[i]; l.Kind != formats.Comment && !sealedsecret.ValidKey(l.Path.Key) {
-			return &Problem{Path: l.Path, Msg: "Kubernetes does not allow this key", Hint: "letters, digits, - _ and . are allowed; or --key KEY takes the file as a whole"}
-		}
-	}
-	return nil
-}
-
-// checkObjects is about files of Kubernetes objects.
-func (d *Document) checkObjects(f formats.Format, plain []byte) error {
-	doc, err := f.Parse(plain)
-	if err != nil {
-		return err
-	}
-	type object struct{ version, kind, name bool }
-	objects := make([]object, max(1, doc.Documents))
-	for i := range doc.Leaves {
-		l := &doc.Leaves[i]
-		o := &objects[l.Path.Document()]
-		if l.Kind != formats.String {
-			continue
-		}
-		switch strings.Join(stepsOf(l.Path), "\x00") {
-		case "apiVersion":
-			o.version = true
-		case "kind":
-			o.kind = true
-			if l.Text != "Secret" && d.ServiceAccount == "" {
-				return &Problem{Path: l.Path, Msg: "objects other than Secrets are applied in the name of a service account", Hint: "say which: --service-account NAME; or --key KEY takes the file as a whole"}
-			}
-		case "metadata\x00name":
-			o.name = true
-		case "metadata\x00namespace":
-			if d.Namespace != "" && l.Text != d.Namespace {
-				return &Problem{Path: l.Path, Msg: "objects are applied in the SealedManifest's own namespace only, and this is another", Hint: "correct it, or --namespace"}
-			}
-		}
-	}
-	for i, o := range objects {
-		if !o.version || !o.kind || !o.name {
-			return &Problem{Path: formats.Root(i), Msg: "this is no Kubernetes object: it needs apiVersion, kind and metadata.name", Hint: "--key KEY takes the file as a whole, as one key of a Secret"}
-		}
-	}
-	return nil
+	return d.CheckContent(doc)
 }
 
 // YAML returns the SealedManifest.
@@ -157,6 +104,8 @@ func (d *Document) field(path, text string) {
 	switch path {
 	case "spec.format":
 		d.Format = text
+	case "spec.target.name":
+		d.Target = text
 	case "spec.target.key":
 		d.Key = text
 	case "spec.target.type":

@@ -22,9 +22,13 @@ const (
 // Object is what a file says about the Kubernetes object in its first document.
 type Object struct {
 	APIVersion, Kind, Name, Namespace string
+	// UID is what an API server has given it; files have none.
+	UID string
 	// Documents counts the documents of the file, Manifests the SealedManifests among
 	// them.
 	Documents, Manifests int
+	// HasSpec: it has fields below spec, which Secrets do not have.
+	HasSpec bool
 	// HasDocument: it has the field spec.document, so that it is no Secret itself.
 	HasDocument bool
 }
@@ -67,11 +71,14 @@ func Of(d *formats.Document) Object {
 }
 
 func (o *Object) field(top, key string, l *formats.Leaf) {
+	o.HasSpec = o.HasSpec || top == "spec"
 	switch {
 	case top == "metadata" && key == "name" && l.Kind == formats.String:
 		o.Name = l.Text
 	case top == "metadata" && key == "namespace" && l.Kind == formats.String:
 		o.Namespace = l.Text
+	case top == "metadata" && key == "uid":
+		o.UID = l.Text
 	case top == "spec" && key == "document":
 		o.HasDocument = true
 	}
@@ -128,8 +135,20 @@ func FromSecret(f formats.Format, src []byte) ([]byte, error) {
 		return src, nil
 	case o.Kind == "List" || o.Kind == "SecretList":
 		return nil, &Problem{Msg: "the file holds a " + o.Kind + ", not a Secret", Hint: "write each of its Secrets into a file of its own"}
-	case !o.IsSecret():
+	case o.IsSecret():
+		return retypeSecret(f, d)
+	default:
 		return nil, &Problem{Msg: "the file holds no Secret of Kubernetes (apiVersion: v1, kind: Secret)", Hint: "with --document it becomes a SealedManifest whatever it holds"}
+	}
+}
+
+// retypeSecret makes a SealedManifest of a Secret. A field that Secrets do not have must
+// not become one of what is made of it.
+func retypeSecret(f formats.Format, d *formats.Document) ([]byte, error) {
+	for i := range d.Leaves {
+		if top := belowTop(d.Leaves[i].Path, 1); top != nil && top.Key == "spec" {
+			return nil, &Problem{Path: top, Msg: "a Secret has no such field", Hint: "take it out; a SealedManifest's own spec is written once the Secret is one"}
+		}
 	}
 	return retype(f, d, APIVersion, Kind)
 }
@@ -152,6 +171,9 @@ func ToSecret(f formats.Format, src []byte) ([]byte, error) {
 
 // retype gives the one object of d another apiVersion and kind.
 func retype(f formats.Format, d *formats.Document, version, kind string) ([]byte, error) {
+	if p := repeatedType(d); p != nil {
+		return nil, p
+	}
 	var e formats.Edit
 	for i := range d.Leaves {
 		l := &d.Leaves[i]
@@ -171,7 +193,23 @@ func retype(f formats.Format, d *formats.Document, version, kind string) ([]byte
 	return out, hasType(f, out, version, kind)
 }
 
-// hasType makes sure of what was written: an alias may have repeated a value.
+// repeatedType finds aliases between apiVersion or kind and another place: they would change
+// together.
+func repeatedType(d *formats.Document) *Problem {
+	isType := func(p *formats.Path) bool {
+		steps := stepsOf(p)
+		return len(steps) == 1 && (steps[0] == "apiVersion" || steps[0] == "kind")
+	}
+	for _, a := range d.Aliases {
+		repeats := isType(a.Path) || slices.ContainsFunc(a.Target, func(i int) bool { return isType(d.Leaves[i].Path) })
+		if repeats {
+			return &Problem{Path: a.Path, Msg: "apiVersion and kind change, and an alias ties them to another place", Hint: "write the value out in both places, without the anchor (&) and the alias (*)"}
+		}
+	}
+	return nil
+}
+
+// hasType makes sure of what was written.
 func hasType(f formats.Format, src []byte, version, kind string) error {
 	d, err := f.Parse(src)
 	if err != nil {

@@ -45,6 +45,7 @@ func Problems(d *formats.Document, src []byte) []*Problem {
 			l.leaf(i)
 		}
 	}
+	l.tags()
 	l.whole()
 	slices.SortStableFunc(l.list, func(a, b *Problem) int {
 		switch {
@@ -68,6 +69,8 @@ type linter struct {
 	// data and stringData are the keys of the two, typ is the Secret's type.
 	data, stringData []string
 	typ              string
+	// ofSecret: type or immutable are there, ofDocument: spec.format or spec.target.
+	ofSecret, ofDocument bool
 }
 
 func (l *linter) refuse(p *formats.Path, msg, hint string) {
@@ -86,12 +89,15 @@ func (l *linter) leaf(i int) {
 		top = top.Parent
 	}
 	switch top.Key {
-	case "apiVersion", "kind", "spec":
+	case "apiVersion", "kind":
+	case "spec":
+		l.spec(i)
 	case "metadata":
 		l.metadata(i)
 	case "type":
-		l.secretType(leaf)
+		l.secretType(i)
 	case "immutable":
+		l.ofSecret = true
 		if leaf.Kind != formats.Bool {
 			l.refuse(leaf.Path, "neither true nor false", "write immutable: true without quotes, or leave it out")
 		}
@@ -157,13 +163,16 @@ func (l *linter) label(i int, key string) {
 	}
 }
 
-func (l *linter) secretType(leaf *formats.Leaf) {
-	l.typ = leaf.Text
+func (l *linter) secretType(i int) {
+	leaf := &l.doc.Leaves[i]
+	l.typ, l.ofSecret = leaf.Text, true
 	switch {
+	case l.isWord(i):
+		l.refuse(leaf.Path, "kubectl reads this word as true or false", "put it in quotes")
 	case leaf.Kind != formats.String:
 		l.refuse(leaf.Path, "not a string", "put it in quotes")
-	case leaf.Text == "kubernetes.io/service-account-token" || leaf.Text == "bootstrap.kubernetes.io/token":
-		l.refuse(leaf.Path, "Secrets of this type give access to the cluster itself, and no keyring allows them", "let the cluster make its tokens")
+	default:
+		l.refuseToken(leaf)
 	}
 }
 
@@ -173,7 +182,8 @@ func (l *linter) value(i int, field string) {
 	steps := stepsOf(leaf.Path)
 	switch {
 	case len(steps) == 1 && (leaf.Kind == formats.Null || leaf.Kind == formats.EmptyMap):
-		return // no values
+		l.refuse(leaf.Path, "there is nothing in it, which a SealedManifest must not have", "leave "+field+" out")
+		return
 	case len(steps) != 2:
 		l.refuse(leaf.Path, "values of a Secret are strings, not maps or lists", "write it as the text of one key: KEY: |")
 		return
@@ -196,8 +206,8 @@ func (l *linter) value(i int, field string) {
 }
 
 func (l *linter) base64(leaf *formats.Leaf) {
-	// As the API server decodes it: line feeds do no harm.
-	value, err := base64.StdEncoding.DecodeString(leaf.Text)
+	// As the controller decodes it: line feeds do no harm, bits left over do.
+	value, err := base64.StdEncoding.Strict().DecodeString(leaf.Text)
 	if err != nil {
 		l.refuse(leaf.Path, "not base64, which values under data are", "write text under stringData, where it stands as it is")
 	}
@@ -226,9 +236,7 @@ func (l *linter) whole() {
 	if o.Namespace != "" && !sealedsecret.ValidNamespace(o.Namespace) {
 		l.refuse(nil, "metadata.namespace is not a name that Kubernetes allows", "lower case letters, digits and -, at most 63")
 	}
-	if o.HasDocument && len(l.data)+len(l.stringData) > 0 {
-		l.refuse(nil, "it has data and spec.document, and a SealedManifest has one of the two", "move one of them to a file of its own")
-	}
+	l.form()
 	if l.size > maxData {
 		l.refuse(nil, "the values hold more than the 1 MiB that a Secret may", "split it into several Secrets")
 	}

@@ -10,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/gitseal/gitseal/cipher"
 	"github.com/gitseal/gitseal/formats"
 )
 
@@ -23,52 +24,74 @@ func ParseYAML(src []byte) (formats.Node, error) {
 	if doc.Kind != yaml.DocumentNode || len(doc.Content) != 1 {
 		return formats.Node{}, &formats.Error{Cause: formats.ErrSyntax, Msg: "empty"}
 	}
-	var b bytes.Buffer
-	if err := writeJSON(&b, doc.Content[0], 0); err != nil {
+	w := jsonWriter{}
+	if err := w.write(doc.Content[0], 0); err != nil {
 		return formats.Node{}, err
 	}
-	return formats.NodeFromJSON(b.Bytes())
+	return formats.NodeFromJSON(w.Bytes())
 }
 
-var errAlias = errors.New("an alias, which a sealed object must not have")
+// jsonWriter writes YAML nodes as JSON, with what aliases stand for in their place.
+type jsonWriter struct{ bytes.Buffer }
 
-// writeJSON writes a YAML node as JSON.
-func writeJSON(b *bytes.Buffer, n *yaml.Node, depth int) error {
-	switch {
-	case depth > formats.MaxDepth:
-		return &formats.Error{Cause: formats.ErrLimit, Line: n.Line, Column: n.Column, Msg: "nested too deeply"}
-	case n.Kind == yaml.AliasNode:
-		return &formats.Error{Cause: formats.ErrNotSealable, Line: n.Line, Column: n.Column, Msg: errAlias.Error()}
-	case n.Kind == yaml.ScalarNode:
-		return writeScalar(b, n)
+func cannot(n *yaml.Node, cause error, msg string) error {
+	return &formats.Error{Cause: cause, Line: n.Line, Column: n.Column, Msg: msg}
+}
+
+func (w *jsonWriter) write(n *yaml.Node, depth int) error {
+	if depth > formats.MaxDepth {
+		return cannot(n, formats.ErrLimit, "nested too deeply")
 	}
-	isMap := n.Kind == yaml.MappingNode
-	b.WriteByte("[{"[btoi(isMap)])
+	switch n.Kind {
+	case yaml.AliasNode:
+		err := w.write(n.Alias, depth+1)
+		if err == nil && w.Len() > formats.MaxSealed {
+			return cannot(n, formats.ErrLimit, "aliases repeat too much")
+		}
+		return err
+	case yaml.ScalarNode:
+		return writeScalar(&w.Buffer, n)
+	case yaml.SequenceNode:
+		return w.list(n, depth)
+	}
+	return w.fields(n, depth)
+}
+
+func (w *jsonWriter) list(n *yaml.Node, depth int) error {
+	w.WriteByte('[')
 	for i, c := range n.Content {
-		if i > 0 && !(isMap && i%2 == 1) {
-			b.WriteByte(',')
+		if i > 0 {
+			w.WriteByte(',')
 		}
-		if isMap && i%2 == 0 {
-			if c.Kind != yaml.ScalarNode || c.Tag == "!!merge" {
-				return &formats.Error{Cause: formats.ErrNotSealable, Line: c.Line, Column: c.Column, Msg: "a key that is no string"}
-			}
-			writeString(b, c.Value)
-			b.WriteByte(':')
-			continue
-		}
-		if err := writeJSON(b, c, depth+1); err != nil {
+		if err := w.write(c, depth+1); err != nil {
 			return err
 		}
 	}
-	b.WriteByte("]}"[btoi(isMap)])
+	w.WriteByte(']')
 	return nil
 }
 
-func btoi(b bool) int {
-	if b {
-		return 1
+func (w *jsonWriter) fields(n *yaml.Node, depth int) error {
+	w.WriteByte('{')
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i]
+		if key.Kind == yaml.AliasNode {
+			key = key.Alias
+		}
+		if key.Kind != yaml.ScalarNode || key.Tag == "!!merge" {
+			return cannot(n.Content[i], formats.ErrNotSealable, "a key that is no string")
+		}
+		if i > 0 {
+			w.WriteByte(',')
+		}
+		writeString(&w.Buffer, key.Value)
+		w.WriteByte(':')
+		if err := w.write(n.Content[i+1], depth+1); err != nil {
+			return err
+		}
 	}
-	return 0
+	w.WriteByte('}')
+	return nil
 }
 
 func writeScalar(b *bytes.Buffer, n *yaml.Node) error {
@@ -226,10 +249,16 @@ func Map(key string, items ...formats.Node) formats.Node {
 // NameOf names an object for messages: Kind namespace/name.
 func NameOf(n *formats.Node) string {
 	name := Text(n, "metadata", "name")
-	if ns := Text(n, "metadata", "namespace"); ns != "" {
+	if ns := Text(n, "metadata", "namespace"); ns != "" && !strings.HasPrefix(ns, cipher.SealedPrefix) {
 		name = ns + "/" + name
 	}
 	kind := Text(n, "kind")
+	if strings.HasPrefix(kind, cipher.SealedPrefix) {
+		kind = "an object whose kind is sealed"
+	}
+	if strings.HasPrefix(name, cipher.SealedPrefix) {
+		name = ""
+	}
 	if len(kind) > maxShown || len(name) > maxShown {
 		return "an object"
 	}

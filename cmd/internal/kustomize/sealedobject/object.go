@@ -1,6 +1,7 @@
 package sealedobject
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -28,27 +29,37 @@ func ours() []string {
 // MayBeSealed reports whether a text may hold a sealed object; most hold none, and need
 // not be read.
 func MayBeSealed(src []byte) bool {
-	return strings.Contains(string(src), metaKey) || strings.Contains(string(src), kindManifest)
+	return bytes.Contains(src, []byte(cipher.SealedPrefix)) || bytes.Contains(src, []byte(kindManifest))
 }
 
-// IsSealed reports whether an object is a sealed Secret or a SealedManifest. Other
-// objects with sealed values belong to other tools.
+// IsSealed reports whether an object is sealed, or a SealedManifest, or a list with such
+// objects. Those that are for an operator to open are not meant.
 func IsSealed(n *formats.Node) bool {
-	if isManifest(n) {
-		return true
+	if isManifest(n) || Get(n, metaKey, "mac") != nil {
+		return !isOperators(n)
 	}
-	return Text(n, "kind") == kindSecret && Text(n, "apiVersion") == "v1" && Get(n, metaKey, "mac") != nil
+	return slices.ContainsFunc(itemsOf(n), func(item formats.Node) bool { return IsSealed(&item) })
 }
+
+// IsManifest reports whether an object is a SealedManifest.
+func IsManifest(n *formats.Node) bool { return isManifest(n) }
 
 func isManifest(n *formats.Node) bool {
 	return Text(n, "kind") == kindManifest && strings.HasPrefix(Text(n, "apiVersion"), group)
 }
 
-// Object opens an object that a tool has read and perhaps changed where its MAC allows
-// it. With Passthrough, and of what [IsSealed] is not true, it gives the object back.
+// isOperators reports whether an object is one that another operator opens in its
+// cluster (isindir/sops-secrets-operator, craftypath/sops-operator).
+func isOperators(n *formats.Node) bool { return Text(n, "kind") == "SopsSecret" }
+
+// Object opens an object that [IsSealed] is true of. With Passthrough, and of others, it
+// gives the object back.
 func (o *Opener) Object(ctx context.Context, n *formats.Node) (*Opened, error) {
 	if o.Mode == Passthrough || !IsSealed(n) {
 		return &Opened{Objects: []formats.Node{*n}}, nil
+	}
+	if items := itemsOf(n); items != nil && Get(n, metaKey) == nil {
+		return o.list(ctx, n, items)
 	}
 	out, err := o.object(ctx, n)
 	if err != nil {
@@ -73,6 +84,8 @@ func hintOf(err error) string {
 		return own.Hint
 	case errors.As(err, &tampered) && slices.Contains([]cipher.Reason{cipher.ReasonMAC, cipher.ReasonSealMAC}, tampered.Reason):
 		return "if a tool added labels or the like: seal it with mac_only_encrypted (a SealedManifest is), or have a generator read the file (gitseal kustomize --help)"
+	case errors.As(err, &tampered):
+		return "nothing was written; git log -p on the file that the object is from shows who changed it: restore it"
 	}
 	return ""
 }
@@ -81,7 +94,7 @@ func (o *Opener) object(ctx context.Context, n *formats.Node) (*Opened, error) {
 	if Get(n, metaKey) == nil {
 		return o.document(ctx, n)
 	}
-	if Get(n, "spec", "document") != nil {
+	if isManifest(n) && Get(n, "spec", "document") != nil {
 		return nil, &Error{Msg: "it has both sops and spec.document", Hint: "a SealedManifest has one of the two"}
 	}
 	text, err := withoutTracks(n).JSON()

@@ -36,6 +36,9 @@ func placesOf(n *formats.Node) []place {
 // bind checks that an object was sealed for one of the places it is at. An object that
 // names no namespace gets that which it was sealed for.
 func (o *Opener) bind(n *formats.Node, context string, at []place) error {
+	if err := o.bound(n, context); err != nil {
+		return err
+	}
 	b, ok := manifest.ParseContext(context)
 	if !ok && (strings.HasPrefix(context, "k8s:") || o.Namespace != "") {
 		return &Error{Msg: "it is not sealed for namespace " + o.Namespace, Err: cipher.ErrContext, Hint: contextHint}
@@ -60,6 +63,16 @@ func (o *Opener) bind(n *formats.Node, context string, at []place) error {
 		return nil
 	}
 	return &Error{Msg: "it is sealed for " + strings.TrimPrefix(context, "k8s:"), Err: cipher.ErrContext, Hint: contextHint}
+}
+
+// bound refuses a SealedManifest that is sealed for no place: each is made for one, and
+// without the entry that says so it could be moved to where its values are printed.
+func (o *Opener) bound(n *formats.Node, context string) error {
+	if _, ok := manifest.ParseContext(context); ok || o.AllowUnbound || !isManifest(n) {
+		return nil
+	}
+	return &Error{Msg: "it is sealed for no namespace: sops.seal was removed from it, or gitseal seal --manifest did not make it", Err: cipher.ErrContext,
+		Hint: "restore the file; if you know that nobody else has changed it, --allow-unbound opens it, and gitseal seal --manifest --rebind seals it for its place"}
 }
 
 const contextHint = "have whoever can open it seal it for this place"

@@ -25,6 +25,8 @@ type Content struct {
 	Warnings []string
 
 	whole []byte
+	// variables are those of an opened dotenv file, nil of others.
+	variables []Entry
 }
 
 // PlaintextBytes is the opened text as a whole, or a mask for it.
@@ -39,7 +41,16 @@ func (c Content) GoString() string { return "<content>" }
 // Content opens a sealed text, or masks it. Its error is one of cipher.Open; masking
 // needs no identity.
 func (o *Opener) Content(ctx context.Context, f formats.Format, src []byte) (*Content, error) {
-	return o.reveal(ctx, f, src, false)
+	c, err := o.reveal(ctx, f, src, false)
+	if err != nil {
+		return nil, err
+	}
+	for i := range c.Documents {
+		if err := o.bound(&c.Documents[i], c.Context); err != nil {
+			return nil, within(&c.Documents[i], err)
+		}
+	}
+	return c, nil
 }
 
 func (o *Opener) reveal(ctx context.Context, f formats.Format, src []byte, reordered bool) (*Content, error) {
@@ -66,6 +77,7 @@ func (o *Opener) reveal(ctx context.Context, f formats.Format, src []byte, reord
 	}
 	c.Documents = roots(doc)
 	if o.Mode != Masked {
+		c.variables = literal(f, doc)
 		return c, nil
 	}
 	sealed, err := f.Parse(src)

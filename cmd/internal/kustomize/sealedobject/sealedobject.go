@@ -45,6 +45,9 @@ type Opener struct {
 	// Namespace, if not empty, is what everything has to be sealed for, whatever
 	// namespace an object names; what is not sealed for any is refused.
 	Namespace string
+	// AllowUnbound opens SealedManifests that are sealed for no place, too, from which
+	// somebody may have taken what they are sealed for.
+	AllowUnbound bool
 }
 
 // Opened is what came of a file or an object.

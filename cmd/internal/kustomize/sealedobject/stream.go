@@ -76,12 +76,11 @@ func Stream(ctx context.Context, o *Opener, src []byte, each func(ctx context.Co
 		}
 		n, err := ParseYAML(parts[i].Text)
 		if err != nil {
-			return &Error{Msg: fmt.Sprintf("document %d, which may be sealed", i+1), Err: err}
+			return fromSource(parts[i], nil, &Error{Msg: fmt.Sprintf("document %d, which may be sealed", i+1), Err: err,
+				Hint: "it has to be one YAML map whose keys are strings"})
 		}
-		if IsSealed(&n) {
-			opened[i], err = o.Object(ctx, &n)
-		}
-		return err
+		opened[i], err = o.Treat(ctx, &n, src)
+		return fromSource(parts[i], &n, err)
 	})
 	if err != nil {
 		return nil, nil, err
@@ -100,6 +99,30 @@ func Stream(ctx context.Context, o *Opener, src []byte, each func(ctx context.Co
 		}
 	}
 	return b.Bytes(), warnings, nil
+}
+
+// fromSource names the template that an object is from, if Helm has left a note of it.
+func fromSource(p Part, n *formats.Node, err error) error {
+	if err == nil {
+		return nil
+	}
+	source := ""
+	if n != nil {
+		source = Text(n, "metadata", "annotations", "postrenderer.helm.sh/postrender-filename")
+	}
+	for line := range bytes.Lines(p.Text) {
+		line = bytes.TrimSpace(line)
+		if len(line) > 0 && line[0] != '#' {
+			break
+		}
+		if name, ok := bytes.CutPrefix(line, []byte("# Source: ")); ok {
+			source = string(name)
+		}
+	}
+	if source == "" || len(source) > maxShown {
+		return err
+	}
+	return &Error{Object: source, Err: err, Hint: hintOf(err)}
 }
 
 // writeDocuments writes objects in place of a document. The comments at its beginning
