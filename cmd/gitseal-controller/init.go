@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -31,7 +34,8 @@ const defaultRenewal = 720 * time.Hour
 const initDescription = `Run it once for each keyring, as an administrator with a kubeconfig. It makes the
 namespace if it is not there, a private key in an immutable Secret, and a SealKeyring.
 On stdout it prints the rule for .sops.yaml; everything else goes to stderr. A keyring
-that is there already is left alone. After a failure half-way, run it again.
+that is there already is left alone, unless its key is lost: then it gets a new one.
+After a failure half-way, run it again.
 
 Examples:
 
@@ -67,6 +71,7 @@ func initCommand(s std) *cli.Command {
 			&cli.StringFlag{Name: "context", Usage: "`NAME` of a context in there; the current one without it"},
 			&cli.StringFlag{Name: "namespace", Value: defaultNamespace, Usage: "the controller's own `NAMESPACE`"},
 			&cli.StringFlag{Name: "keyring", Value: "default", Usage: "`NAME` of the SealKeyring"},
+			&cli.StringFlag{Name: "namespace-selector", Usage: "`LABELS` of the namespaces that the keyring is for, such as team=a; all that no other keyring selects without it"},
 			&cli.StringSliceFlag{Name: "recovery", Usage: "public `KEY` that everything is to be sealed for, too; may be repeated"},
 			&cli.StringFlag{Name: "recovery-out", Usage: "make a recovery key and write it to `FILE`, and nowhere else"},
 			&cli.BoolFlag{Name: "no-recovery", Usage: "do without: when the cluster's key is lost, all is lost"},
@@ -100,6 +105,13 @@ func initOptions(c *cli.Context, s std) (bootstrap.Options, error) {
 	}
 	if err := recoveryChosen(c); err != nil {
 		return o, err
+	}
+	if text := c.String("namespace-selector"); text != "" {
+		selector, err := metav1.ParseToLabelSelector(text)
+		if err != nil {
+			return o, usageError("--namespace-selector: not a selector of labels", "as kubectl's -l takes it: team=a, or env in (prod,test)")
+		}
+		o.NamespaceSelector = selector
 	}
 	for _, text := range c.StringSlice("recovery") {
 		r, err := recoveryKey(text)
@@ -159,7 +171,11 @@ func runInit(c *cli.Context, s std, o bootstrap.Options) error {
 		fmt.Fprintln(s.err, "gitseal-controller: "+oneLine(fmt.Sprintf(format, args...)))
 	}
 	note("cluster: %s", where)
-	if err := bootstrap.Absent(c.Context, cl, o.Keyring); err != nil {
+	lost, err := bootstrap.Absent(c.Context, cl, o)
+	if err == nil && lost != nil && c.IsSet("recovery-out") {
+		err = fmt.Errorf("%w: %s", bootstrap.ErrRecovery, o.Keyring)
+	}
+	if err != nil {
 		return initError(err, o)
 	}
 	if name := c.String("recovery-out"); name != "" {
@@ -179,8 +195,25 @@ func runInit(c *cli.Context, s std, o bootstrap.Options) error {
 		return initError(err, o)
 	}
 	reportInit(note, o, made)
-	_, err = io.WriteString(s.out, keyring.Rules([]keyring.Rule{{Keyring: o.Keyring, Recipients: made.Recipients}}))
+	rule := keyring.Rules([]keyring.Rule{{Keyring: o.Keyring, Recipients: made.Recipients}})
+	if head := "creation_rules:\n"; hasRules(rulesFile) {
+		note("%s has creation_rules already: only the new rule is printed. It belongs under them, before any rule that fits the same files", rulesFile)
+		rule = strings.TrimPrefix(rule, head)
+	}
+	_, err = io.WriteString(s.out, rule)
 	return err
+}
+
+// rulesFile is where people append the rule to.
+const rulesFile = ".sops.yaml"
+
+// hasRules reports whether a file has a list of rules. Appending a second one would make
+// it unreadable.
+func hasRules(name string) bool {
+	data, err := os.ReadFile(name)
+	return err == nil && slices.ContainsFunc(strings.Split(string(data), "\n"), func(line string) bool {
+		return strings.HasPrefix(line, "creation_rules:")
+	})
 }
 
 // reportInit says what there is now, and what comes next.
@@ -193,7 +226,14 @@ func reportInit(note func(string, ...any), o bootstrap.Options, made *bootstrap.
 		how = "found (and use)"
 	}
 	note("%s the identity %s in the Secret %s/%s", how, keyring.Short(made.Recipients[0]), o.Namespace, made.Secret)
-	note("made the SealKeyring %s, for all namespaces: set spec.namespaceSelector to narrow it", o.Keyring)
+	switch {
+	case made.Restored:
+		note("the SealKeyring %s was there, and has a key again. What was sealed for the lost one needs gitseal keys sync, with a recovery key", o.Keyring)
+	case o.NamespaceSelector != nil:
+		note("made the SealKeyring %s, for namespaces with %s", o.Keyring, metav1.FormatLabelSelector(o.NamespaceSelector))
+	default:
+		note("made the SealKeyring %s, for all namespaces that no other selects", o.Keyring)
+	}
 	if mixed(made.Recipients) {
 		note("warning: some of the keys are post-quantum and some are not, so that what is sealed for all is not")
 	}
@@ -217,7 +257,13 @@ func initError(err error, o bootstrap.Options) error {
 	switch {
 	case errors.Is(err, bootstrap.ErrExists):
 		e.code = exitWrongState
-		e.hint = "kubectl get sealkeyring " + o.Keyring + " -o yaml shows it; take another --keyring, or add identities to its spec"
+		e.hint = "kubectl get sealkeyring " + o.Keyring + " -o yaml shows it; take another --keyring with a --namespace-selector, or add identities to its spec"
+	case errors.Is(err, bootstrap.ErrAmbiguous):
+		e.code = exitWrongState
+		e.hint = "give this one a --namespace-selector, such as team=a: it goes before the one for all"
+	case errors.Is(err, bootstrap.ErrRecovery):
+		e.code = exitWrongState
+		e.hint = "its identity is lost, and init makes a new one: leave its recovery keys as they are, with --no-recovery"
 	case errors.Is(err, bootstrap.ErrSecret):
 		e.code = exitWrongState
 		e.hint = "it may be a key that something was sealed for: back it up before you move it away, or take another --keyring"

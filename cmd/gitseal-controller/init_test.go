@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -41,7 +42,12 @@ type ran struct {
 
 func (d desk) init(args ...string) ran {
 	d.Helper()
-	code, out, errs := main.Invoke(d.Context(), "", append([]string{"init", "--kubeconfig", d.kubeconfig}, args...)...)
+	all := append([]string{"init", "--kubeconfig", d.kubeconfig}, args...)
+	if i := slices.Index(args, "--keyring"); i >= 0 {
+		// Two keyrings of one cluster cannot both be for all namespaces.
+		all = append(all, "--namespace-selector", "for="+args[i+1])
+	}
+	code, out, errs := main.Invoke(d.Context(), "", all...)
 	d.sweep(out, errs)
 	return ran{code, out, errs}
 }

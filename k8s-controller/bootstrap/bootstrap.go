@@ -29,6 +29,10 @@ var (
 	ErrExists = errors.New("the SealKeyring exists already")
 	// ErrNotInstalled: the API server does not know SealKeyrings.
 	ErrNotInstalled = errors.New("the cluster does not know SealKeyrings")
+	// ErrAmbiguous: another SealKeyring is for all namespaces, too.
+	ErrAmbiguous = errors.New("there would be two SealKeyrings for all namespaces")
+	// ErrRecovery: the SealKeyring whose identity is lost has other recovery keys.
+	ErrRecovery = errors.New("the SealKeyring has recovery keys of its own")
 	// ErrSecret: there is a Secret of the name that the identity's would have, and it is
 	// not what an earlier run with the same options could have left.
 	ErrSecret = errors.New("a Secret is in the way")
@@ -45,6 +49,8 @@ type Options struct {
 	Namespace string
 	// Keyring is the name of the SealKeyring.
 	Keyring string
+	// NamespaceSelector selects the namespaces that the keyring is for; nil means all.
+	NamespaceSelector *metav1.LabelSelector
 	// Import are the identities to use; if there are none, one is made.
 	Import []age.Identity
 	// Classic makes an X25519 identity in place of a post-quantum hybrid one, now and
@@ -89,16 +95,19 @@ type Result struct {
 	Recipients []string
 	// Secret is the name of the identity's Secret.
 	Secret string
+	// Restored: the SealKeyring was there, and its identity was not.
+	Restored bool
 	// NewNamespace and NewSecret: they were not there before. A Secret that was is that
 	// of an earlier run, or of a keyring that was deleted, and its identity is used.
 	NewNamespace, NewSecret bool
 }
 
 // Run makes the namespace if it is not there, the identity's Secret, and the
-// SealKeyring, in this order: run again after a failure, it takes up where it ended.
+// SealKeyring, in this order: run again after a failure, it takes up where it ended. Of
+// a SealKeyring that was made like this, and whose Secret is gone, it makes the Secret.
 //
-// Its error is or wraps ErrExists, ErrNotInstalled, ErrSecret, what the API server
-// said, or what sealing for Keys met with.
+// Its error is or wraps ErrExists, ErrAmbiguous, ErrRecovery, ErrNotInstalled,
+// ErrSecret, what the API server said, or what sealing for Keys met with.
 func Run(ctx context.Context, c client.Client, o Options) (*Result, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
@@ -106,43 +115,76 @@ func Run(ctx context.Context, c client.Client, o Options) (*Result, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if err := Absent(ctx, c, o.Keyring); err != nil {
+	lost, err := Absent(ctx, c, o)
+	if err != nil {
 		return nil, err
 	}
 	var r Result
-	var err error
 	if r.NewNamespace, err = ensureNamespace(ctx, c, o.Namespace); err != nil {
 		return nil, err
+	}
+	if lost != nil {
+		r.Restored = true
+		o.Recovery = lost.Spec.Recovery
 	}
 	id, err := o.ensureSecret(ctx, c, &r)
 	if err != nil {
 		return nil, err
 	}
-	kr := o.sealKeyring()
-	err = c.Create(ctx, kr, client.FieldOwner(fieldManager))
+	r.Recipients = append([]string{id}, o.Recovery...)
+	if lost != nil {
+		return &r, nil
+	}
+	err = c.Create(ctx, o.sealKeyring(), client.FieldOwner(fieldManager))
 	if apierrors.IsAlreadyExists(err) {
 		return nil, fmt.Errorf("%w: %s", ErrExists, o.Keyring)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("creating the SealKeyring %s: %w", o.Keyring, err)
 	}
-	r.Recipients = append([]string{id}, o.Recovery...)
 	return &r, nil
 }
 
-// Absent checks that there is no SealKeyring of a name yet. Its error is as that of
+// Absent checks that there is no such SealKeyring yet, or returns the one whose identity
+// is lost, and that no namespace would get a second one by it. Its error is as that of
 // [Run].
-func Absent(ctx context.Context, c client.Client, name string) error {
-	err := c.Get(ctx, client.ObjectKey{Name: name}, &v1alpha1.SealKeyring{})
+func Absent(ctx context.Context, c client.Client, o Options) (lost *v1alpha1.SealKeyring, err error) {
+	var list v1alpha1.SealKeyringList
+	if err := c.List(ctx, &list); meta.IsNoMatchError(err) {
+		return nil, ErrNotInstalled
+	} else if err != nil {
+		return nil, fmt.Errorf("looking for SealKeyrings: %w", err)
+	}
+	for i := range list.Items {
+		kr := &list.Items[i]
+		switch {
+		case kr.Name == o.Keyring:
+			return o.lost(ctx, c, kr)
+		case o.NamespaceSelector == nil && kr.Spec.NamespaceSelector == nil:
+			return nil, fmt.Errorf("%w: %s is one", ErrAmbiguous, kr.Name)
+		}
+	}
+	return nil, nil
+}
+
+// lost returns a SealKeyring of which the Secret that these options make is gone.
+func (o Options) lost(ctx context.Context, c client.Client, kr *v1alpha1.SealKeyring) (*v1alpha1.SealKeyring, error) {
+	exists := fmt.Errorf("%w: %s", ErrExists, o.Keyring)
+	if !slices.ContainsFunc(kr.Spec.Identities, func(s v1alpha1.IdentitySource) bool {
+		return s.Name == IdentityName && (len(o.Keys) > 0) == (s.SealedAge != nil)
+	}) {
+		return nil, exists
+	}
+	err := c.Get(ctx, client.ObjectKey{Namespace: o.Namespace, Name: keyring.SecretName(o.Keyring)}, &corev1.Secret{})
 	switch {
 	case err == nil:
-		return fmt.Errorf("%w: %s", ErrExists, name)
-	case meta.IsNoMatchError(err):
-		return ErrNotInstalled
-	case apierrors.IsNotFound(err):
-		return nil
+		return nil, exists
+	case !apierrors.IsNotFound(err):
+		return nil, fmt.Errorf("looking for the Secret of %s: %w", o.Keyring, err)
+	case len(o.Recovery) > 0 && !slices.Equal(o.Recovery, kr.Spec.Recovery):
+		return nil, fmt.Errorf("%w: %s", ErrRecovery, o.Keyring)
 	}
-	return fmt.Errorf("looking for the SealKeyring %s: %w", name, err)
+	return kr, nil
 }
 
 func ensureNamespace(ctx context.Context, c client.Client, name string) (created bool, err error) {
@@ -277,7 +319,7 @@ func (o Options) sealKeyring() *v1alpha1.SealKeyring {
 	kr := &v1alpha1.SealKeyring{
 		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion().String(), Kind: "SealKeyring"},
 		ObjectMeta: metav1.ObjectMeta{Name: o.Keyring},
-		Spec:       v1alpha1.SealKeyringSpec{Recovery: o.Recovery},
+		Spec:       v1alpha1.SealKeyringSpec{NamespaceSelector: o.NamespaceSelector, Recovery: o.Recovery},
 	}
 	id := v1alpha1.IdentitySource{Name: IdentityName}
 	ref := v1alpha1.SecretKey{SecretName: keyring.SecretName(o.Keyring), Key: keyring.PlainKey}

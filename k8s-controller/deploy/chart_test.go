@@ -48,6 +48,9 @@ func TestChartAndModesGiveEqualRights(t *testing.T) {
 			if diff := cmp.Diff(grants(t, want), grants(t, got)); diff != "" {
 				t.Errorf("%s (-kustomize +chart):\n%s", mode, diff)
 			}
+			if diff := cmp.Diff(admission(want), admission(got)); diff != "" || len(admission(want)) == 0 {
+				t.Errorf("policies in %s (-kustomize +chart):\n%s", mode, diff)
+			}
 			wantArgs := only[appsv1.Deployment](t, want, "Deployment").Spec.Template.Spec.Containers[0].Args
 			gotArgs := only[appsv1.Deployment](t, got, "Deployment").Spec.Template.Spec.Containers[0].Args
 			if diff := cmp.Diff(wantArgs, gotArgs); diff != "" {
@@ -88,13 +91,20 @@ func TestChartHasWhatComponentsHave(t *testing.T) {
 	if diff := cmp.Diff(names(want), names(got)); diff != "" {
 		t.Errorf("objects (-kustomize +chart):\n%s", diff)
 	}
+	if diff := cmp.Diff(admission(want), admission(got)); diff != "" {
+		t.Errorf("(-kustomize +chart):\n%s", diff)
+	}
+}
+
+// admission returns the policies and their bindings, by kind and name.
+func admission(objects []*object) map[string]any {
+	out := map[string]any{}
 	for _, kind := range []string{"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"} {
-		for i, o := range find(want, kind) {
-			if diff := cmp.Diff(o.Object["spec"], find(got, kind)[i].Object["spec"]); diff != "" {
-				t.Errorf("%s (-kustomize +chart):\n%s", o.GetName(), diff)
-			}
+		for _, o := range find(objects, kind) {
+			out[kind+" "+o.GetName()] = o.Object["spec"]
 		}
 	}
+	return out
 }
 
 // names are those of all objects but the Namespace, which helm makes itself.
@@ -200,6 +210,7 @@ func TestChartIsInstalledUpgradedAndUninstalled(t *testing.T) {
 		checkAdmitted(t, c, system, parse(t, h.run(t, "get", "manifest", controller, "--namespace", system)))
 		c.Kubectl(t, "", "create", "namespace", "team-a")
 		checkRights(t, c, "cluster-wide")
+		checkTokens(t, c)
 		h.run(t, append([]string{"upgrade", "--set", "secretAccess=write-only"}, flags...)...)
 		checkRights(t, c, "write-only")
 		h.run(t, "uninstall", controller, "--namespace", system)

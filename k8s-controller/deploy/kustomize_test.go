@@ -50,6 +50,10 @@ func TestModesGiveTheRightsTheySay(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			c, objects := installed(t, mode)
 			checkRights(t, c, mode)
+			checkTokens(t, c)
+			if mode == "namespaces" {
+				checkFinalizers(t, c)
+			}
 			checkAdmitted(t, c, system, objects)
 			args := only[appsv1.Deployment](t, objects, "Deployment").Spec.Template.Spec.Containers[0].Args
 			if argument != "" && !slices.Contains(args, argument) {
@@ -58,6 +62,27 @@ func TestModesGiveTheRightsTheySay(t *testing.T) {
 			checkProgram(t, c, program, args)
 		})
 	}
+}
+
+// TestDeletedNamespaceIsNotHeldUp: the controller's own RoleBindings may go before the
+// SealedManifests, one of which has its finalizer.
+func TestDeletedNamespaceIsNotHeldUp(t *testing.T) {
+	program := buildProgram(t)
+	stream := kustomize(t, "modes/namespaces")
+	c := kubetest.Start(t, kubetest.WithControllerManager())
+	c.Kubectl(t, "", "create", "namespace", "team-a")
+	apply(t, c, stream)
+	initialize(t, c, program)
+	c.Kubectl(t, "", "patch", "sealkeyring", "default", "--type=merge", "--patch", `{"spec": {"policy": {"conflictPolicies": ["Merge"]}}}`)
+	start(t, c, program, only[appsv1.Deployment](t, parse(t, stream), "Deployment").Spec.Template.Spec.Containers[0].Args)
+	c.Kubectl(t, "", "-n", "team-a", "create", "secret", "generic", "db", "--from-literal=theirs=1")
+	c.Kubectl(t, manifestFor(t, recipients(t, c))+"spec: {conflictPolicy: Merge}\n", "create", "-f", "-")
+	c.Kubectl(t, "", "-n", "team-a", "wait", "sealedmanifest/db", "--for=condition=Ready", "--timeout=1m")
+	if got := c.Kubectl(t, "", "-n", "team-a", "get", "sealedmanifest", "db", "-o", "jsonpath={.metadata.finalizers}"); got != `["gitseal.dev/merged"]` {
+		t.Fatalf("the finalizers are %s: the test has no point", got)
+	}
+	c.Kubectl(t, "", "-n", "team-a", "delete", "rolebindings", "--all")
+	c.Kubectl(t, "", "delete", "namespace", "team-a", "--timeout=2m")
 }
 
 func TestComponentsGiveTheRightsTheySay(t *testing.T) {
@@ -73,6 +98,7 @@ func TestComponentsGiveTheRightsTheySay(t *testing.T) {
 		{"impersonate", "users", "", "", false},
 		{"impersonate", "groups", "", "", false},
 	})
+	checkRestarts(t, c)
 	args := only[appsv1.Deployment](t, parse(t, stream), "Deployment").Spec.Template.Spec.Containers[0].Args
 	if !slices.Contains(args, "--rollout") || !slices.Contains(args, "--impersonate") {
 		t.Errorf("the arguments are %s", args)

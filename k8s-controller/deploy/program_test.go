@@ -36,9 +36,7 @@ func buildProgram(t *testing.T) string {
 // of its service account, which have to be enough to make a Secret.
 func checkProgram(t *testing.T, c *kubetest.Cluster, program string, args []string) {
 	t.Helper()
-	if out, err := try(t, program, "init", "--kubeconfig", c.Kubeconfig(t), "--no-recovery", "--classic"); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	initialize(t, c, program)
 	refused := forbidden(t, c)
 	log := start(t, c, program, args)
 	c.Kubectl(t, manifestFor(t, recipients(t, c)), "apply", "-f", "-")
@@ -51,6 +49,14 @@ func checkProgram(t *testing.T, c *kubetest.Cluster, program string, args []stri
 	}
 	if now := forbidden(t, c); !maps.Equal(now, refused) {
 		t.Errorf("the API server said Forbidden, before: %v, now: %v", refused, now)
+	}
+}
+
+// initialize makes the cluster's keyring and key.
+func initialize(t *testing.T, c *kubetest.Cluster, program string) {
+	t.Helper()
+	if out, err := try(t, program, "init", "--kubeconfig", c.Kubeconfig(t), "--no-recovery", "--classic"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
 	}
 }
 

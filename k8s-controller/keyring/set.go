@@ -190,6 +190,7 @@ func policyDigest(p v1alpha1.Policy) string {
 	slices.Sort(kinds)
 	types := slices.Clone(p.AllowedSecretTypes)
 	slices.SortFunc(types, func(a, b corev1.SecretType) int { return strings.Compare(string(a), string(b)) })
+	conflicts := slices.Sorted(slices.Values(p.ConflictPolicies))
 	orRequire := func(r v1alpha1.Requirement) v1alpha1.Requirement {
 		if r == "" {
 			return v1alpha1.Require
@@ -199,6 +200,7 @@ func policyDigest(p v1alpha1.Policy) string {
 	h := sha256.New()
 	_ = json.NewEncoder(h).Encode([]any{
 		"policy v1", orRequire(p.Integrity), orRequire(p.Context), slices.Compact(kinds), slices.Compact(types), len(types) > 0,
+		slices.Compact(conflicts),
 	})
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }

@@ -199,11 +199,17 @@ func TestRevisionIsOfThePolicy(t *testing.T) {
 	if rev(v1alpha1.Policy{AllowedKinds: []v1alpha1.AllowedKind{cm, sec}}) != rev(v1alpha1.Policy{AllowedKinds: []v1alpha1.AllowedKind{sec, cm}}) {
 		t.Error("the order of kinds counts")
 	}
+	const adopt, merge = v1alpha1.ConflictAdopt, v1alpha1.ConflictMerge
+	both := []v1alpha1.ConflictPolicy{adopt, merge}
+	if rev(v1alpha1.Policy{ConflictPolicies: both}) != rev(v1alpha1.Policy{ConflictPolicies: []v1alpha1.ConflictPolicy{merge, adopt}}) {
+		t.Error("the order of conflict policies counts")
+	}
 	seen := map[string]string{base: "defaults"}
 	for name, p := range map[string]v1alpha1.Policy{
 		"integrity": {Integrity: v1alpha1.Warn}, "context": {Context: v1alpha1.Warn},
 		"kinds": {AllowedKinds: []v1alpha1.AllowedKind{cm}}, "other kinds": {AllowedKinds: []v1alpha1.AllowedKind{cm, sec}},
 		"types": {AllowedSecretTypes: []corev1.SecretType{"Opaque"}}, "other types": {AllowedSecretTypes: []corev1.SecretType{"Opaque", "x"}},
+		"adopt": {ConflictPolicies: both[:1]}, "merge": {ConflictPolicies: both[1:]}, "adopt and merge": {ConflictPolicies: both},
 	} {
 		if other, ok := seen[rev(p)]; ok {
 			t.Errorf("%s and %s have one revision", name, other)

@@ -14,8 +14,6 @@ var (
 	ErrNone = errors.New("no SealKeyring")
 	// ErrSeveral: several serve the namespace, and none was named.
 	ErrSeveral = errors.New("several SealKeyrings serve the namespace")
-	// ErrNotAllowed: the keyring that was named does not serve the namespace.
-	ErrNotAllowed = errors.New("the SealKeyring does not serve the namespace")
 	// ErrNotLoaded: the keyrings are not read yet.
 	ErrNotLoaded = errors.New("the SealKeyrings are not loaded yet")
 )
@@ -30,8 +28,10 @@ type Store struct {
 }
 
 // Select returns the Set that a manifest of a namespace uses: the one of a name, or if
-// that is empty the only one that serves the namespace. The error is or wraps ErrNone,
-// ErrSeveral, ErrNotAllowed or ErrNotLoaded, and its text is fit for a status.
+// that is empty the only one that serves the namespace, where one that selects its
+// namespaces goes before those that serve all. The error is or wraps ErrNone, ErrSeveral
+// or ErrNotLoaded, and its text is fit for a status: it does not tell a keyring that is
+// for others from one that is not there.
 func (st *Store) Select(namespaceLabels map[string]string, name string) (*Set, error) {
 	st.mu.RLock()
 	defer st.mu.RUnlock()
@@ -46,6 +46,9 @@ func (st *Store) Select(namespaceLabels map[string]string, name string) (*Set, e
 		if s.Serves(namespaceLabels) {
 			fit = append(fit, s)
 		}
+	}
+	if slices.ContainsFunc(fit, (*Set).selects) {
+		fit = slices.DeleteFunc(fit, func(s *Set) bool { return !s.selects() })
 	}
 	switch len(fit) {
 	case 0:
@@ -67,13 +70,14 @@ func (st *Store) named(namespaceLabels map[string]string, name string) (*Set, er
 	switch {
 	case !ok && !st.loaded:
 		return nil, ErrNotLoaded
-	case !ok:
-		return nil, fmt.Errorf("%w is named %s", ErrNone, name)
-	case !s.Serves(namespaceLabels):
-		return nil, fmt.Errorf("%w: see namespaceSelector of %s", ErrNotAllowed, name)
+	case !ok || !s.Serves(namespaceLabels):
+		return nil, fmt.Errorf("%w named %s serves this namespace", ErrNone, name)
 	}
 	return s, nil
 }
+
+// selects reports whether a keyring is for some namespaces only.
+func (s *Set) selects() bool { return !s.selector.Empty() }
 
 // listed shortens a list of names.
 func listed(names []string) string {

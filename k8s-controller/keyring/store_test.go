@@ -48,7 +48,7 @@ func TestSelect(t *testing.T) {
 		{"two, one named", map[string]string{"env": "dev", "team": "a"}, "team", "team", nil},
 		{"none serves it", map[string]string{"env": "test"}, "", "", keyring.ErrNone},
 		{"no labels", nil, "", "", keyring.ErrNone},
-		{"named, does not serve it", map[string]string{"env": "dev"}, "prod", "", keyring.ErrNotAllowed},
+		{"named, does not serve it", map[string]string{"env": "dev"}, "prod", "", keyring.ErrNone},
 		{"named, is not there", map[string]string{"env": "dev"}, "gone", "", keyring.ErrNone},
 	} {
 		s, err := st.Select(tt.labels, tt.asked)
@@ -60,6 +60,14 @@ func TestSelect(t *testing.T) {
 			t.Errorf("%s: %q, %v; want %q, %v", tt.name, got, err, tt.want, tt.err)
 		}
 	}
+	// One for all serves those that no other selects.
+	st.Put(newSet(t, keyring.Parts{Name: "all"}))
+	for env, want := range map[string]string{"prod": "prod", "test": "all"} {
+		if s, err := st.Select(map[string]string{"env": env}, ""); err != nil || s.Name() != want {
+			t.Errorf("%s beside one for all: %v %v, want %s", env, s, err, want)
+		}
+	}
+	st.Remove("all")
 	st.Remove("prod")
 	if _, err := st.Select(map[string]string{"env": "prod"}, ""); !errors.Is(err, keyring.ErrNone) {
 		t.Errorf("after removal: %v", err)

@@ -107,9 +107,11 @@ func (l *loader) setup(mgr ctrl.Manager) error {
 		Complete(l)
 }
 
+// setup lets the keeper not be woken by what it writes: while manifests are opened by
+// the thousand, each status would ask for the next.
 func (k *keeper) setup(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("keyring-keeper").
-		For(&v1alpha1.SealKeyring{}).
+		For(&v1alpha1.SealKeyring{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesRawSource(source.Func(k.take)).
 		Complete(k)
 }

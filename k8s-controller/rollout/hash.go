@@ -72,11 +72,14 @@ func newHasher(secret []byte) (*hasher, error) {
 	return &hasher{id: hex.EncodeToString(id), key: key}, nil
 }
 
-// sum hashes the content of a Secret. Everything is length-prefixed, and the name is
-// part of it: equal contents of two Secrets have different hashes.
-func (h *hasher) sum(namespace string, s *corev1.Secret) string {
+// sum hashes the content of a manifest's Secret. Everything is length-prefixed, and
+// the name is part of it: equal contents of two Secrets have different hashes. So is
+// the manifest's uid: somebody who makes another one in its place, with a guess in it,
+// learns nothing by comparing.
+func (h *hasher) sum(m *v1alpha1.SealedManifest, s *corev1.Secret) string {
 	mac := hmac.New(sha256.New, h.key)
-	write(mac, []byte(namespace))
+	write(mac, []byte(m.Namespace))
+	write(mac, []byte(m.UID))
 	write(mac, []byte(s.Name))
 	content := maps.Clone(s.Data)
 	if content == nil {
@@ -107,10 +110,10 @@ type sums struct {
 
 const sumsVersion = "v1:"
 
-func (h *hasher) sums(namespace string, secrets []*corev1.Secret) sums {
+func (h *hasher) sums(m *v1alpha1.SealedManifest, secrets []*corev1.Secret) sums {
 	out := sums{keyID: h.id, hashes: make(map[string]string, len(secrets))}
 	for _, s := range secrets {
-		out.hashes[s.Name] = h.sum(namespace, s)
+		out.hashes[s.Name] = h.sum(m, s)
 	}
 	return out
 }

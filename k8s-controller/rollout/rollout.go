@@ -5,7 +5,7 @@
 // status, and written into an annotation of the pod templates that refer to the
 // Secret: so a template changes exactly when the content does. The key is random and
 // stays in the controller's namespace; without it, the hash says nothing about the
-// content.
+// content. Nor can it be compared with that of another manifest.
 package rollout
 
 import (
@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -30,6 +31,13 @@ const FieldManager = "gitseal-controller-rollout"
 // IgnoreAnnotation, set to "true" on a workload, keeps it as it is.
 const IgnoreAnnotation = v1alpha1.RolloutAnnotationPrefix + "ignore"
 
+// The bounds of one call of Roll: the rest waits for the next, so that nobody's
+// workloads keep what other namespaces wait for.
+const (
+	defaultPerPass = 50
+	passBudget     = 5 * time.Second
+)
+
 // Options of a Roller.
 type Options struct {
 	// Client reads and writes past any cache: no other component needs workloads, so
@@ -39,6 +47,8 @@ type Options struct {
 	Namespace string
 	// FieldManager, FieldManager if empty.
 	FieldManager string
+	// PerPass is how many workloads one call restarts at most; 50 if 0.
+	PerPass int
 }
 
 // Client is what a Roller needs of a cluster. client.Client has it.
@@ -52,16 +62,46 @@ type Roller struct {
 	client    Client
 	namespace string
 	owner     client.FieldOwner
+	perPass   int
 	keys      keyCache
-
-	// writing is held from reading a workload until it is written: two Secrets of one
-	// workload would else take each other's annotation away.
-	writing sync.Mutex
+	busy      busy
 }
 
 // New returns a Roller.
 func New(o Options) *Roller {
-	return &Roller{client: o.Client, namespace: o.Namespace, owner: client.FieldOwner(cmp.Or(o.FieldManager, FieldManager))}
+	return &Roller{
+		client: o.Client, namespace: o.Namespace, owner: client.FieldOwner(cmp.Or(o.FieldManager, FieldManager)),
+		perPass: cmp.Or(o.PerPass, defaultPerPass),
+	}
+}
+
+// busy are the namespaces whose workloads are being written. One is held from reading
+// a workload until it is written: two Secrets of one workload would else take each
+// other's annotation away. Nobody waits for one: who waits is a worker that another
+// namespace needs.
+type busy struct {
+	mu    sync.Mutex // guards names; nothing is asked of a server under it
+	names map[string]bool
+}
+
+// take reports whether the namespace was free, and then holds it until free.
+func (b *busy) take(namespace string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.names[namespace] {
+		return false
+	}
+	if b.names == nil {
+		b.names = make(map[string]bool)
+	}
+	b.names[namespace] = true
+	return true
+}
+
+func (b *busy) free(namespace string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.names, namespace)
 }
 
 // Result is what a roll did.
@@ -71,6 +111,9 @@ type Result struct {
 	Hash string
 	// Restarted are the workloads whose template was changed, as Kind/name.
 	Restarted []string
+	// Pending: Roll has to be called again, in a while. It stopped at its bounds, or
+	// another call is at work in the namespace.
+	Pending bool
 }
 
 // Roll restarts the workloads, in the manifest's namespace, that refer to those of the
@@ -88,42 +131,54 @@ func (r *Roller) Roll(ctx context.Context, m *v1alpha1.SealedManifest, secrets [
 	if err != nil {
 		return Result{Hash: m.Status.RolloutHash}, err
 	}
-	next := h.sums(m.Namespace, secrets)
+	next := h.sums(m, secrets)
 	changed := next.changedSince(parseSums(m.Status.RolloutHash))
 	if len(changed) == 0 {
 		return Result{Hash: next.String()}, nil
 	}
-	restarted, err := r.restart(ctx, m.Namespace, changed)
+	done, err := r.restart(ctx, m.Namespace, changed)
 	if err != nil {
-		return Result{Hash: m.Status.RolloutHash, Restarted: restarted}, fmt.Errorf("restarting workloads in namespace %s: %w", m.Namespace, err)
+		err = fmt.Errorf("restarting workloads in namespace %s: %w", m.Namespace, err)
 	}
-	return Result{Hash: next.String(), Restarted: restarted}, nil
+	done.Hash = next.String()
+	if err != nil || done.Pending {
+		done.Hash = m.Status.RolloutHash
+	}
+	return done, err
 }
 
-// restart sets the annotations of all workloads of a namespace that refer to one of
-// the Secrets. One that fails does not stop the others.
-func (r *Roller) restart(ctx context.Context, namespace string, changed map[string]string) ([]string, error) {
-	r.writing.Lock()
-	defer r.writing.Unlock()
-	workloads, err := list(ctx, r.client, namespace)
-	if err != nil {
-		return nil, err
+// restart sets the annotations of the workloads of a namespace that refer to one of
+// the Secrets. One that fails does not stop the others. What was done in an earlier
+// call is found to be so.
+func (r *Roller) restart(ctx context.Context, namespace string, changed map[string]string) (Result, error) {
+	if !r.busy.take(namespace) {
+		return Result{Pending: true}, nil
 	}
-	var restarted []string
+	defer r.busy.free(namespace)
+	var done Result
+	began := time.Now()
 	var failed []error
-	for _, w := range workloads {
+	for w, err := range workloads(ctx, r.client, namespace) {
+		if err != nil {
+			failed = append(failed, err)
+			break
+		}
 		set := w.annotations(changed)
 		if set == nil {
 			continue
+		}
+		if len(done.Restarted) >= r.perPass || time.Since(began) > passBudget {
+			done.Pending = true
+			break
 		}
 		if err := r.apply(ctx, w, set); err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", w, err))
 			continue
 		}
-		restarted = append(restarted, w.String())
+		done.Restarted = append(done.Restarted, w.String())
 	}
-	slices.Sort(restarted)
-	return restarted, errors.Join(failed...)
+	slices.Sort(done.Restarted)
+	return done, errors.Join(failed...)
 }
 
 // apply sets the annotations of a workload's template, and no other field. The uid
@@ -140,11 +195,11 @@ func (r *Roller) apply(ctx context.Context, w workload, annotations map[string]a
 	return r.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), r.owner, client.ForceOwnership)
 }
 
-// workload is a Deployment, a StatefulSet or a DaemonSet.
+// workload is a Deployment, a StatefulSet or a DaemonSet. It points into a page.
 type workload struct {
 	kind     string
-	meta     metav1.ObjectMeta
-	template corev1.PodTemplateSpec
+	meta     *metav1.ObjectMeta
+	template *corev1.PodTemplateSpec
 }
 
 // String returns Kind/name.

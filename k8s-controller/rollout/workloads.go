@@ -2,57 +2,71 @@ package rollout
 
 import (
 	"context"
+	"iter"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// page is how many workloads are asked for at once.
-const page = 200
+// page is how many workloads are asked for at once, and in memory: each may have a
+// megabyte.
+const page = 10
 
-// list returns the workloads of a namespace as they are now.
-func list(ctx context.Context, c client.Reader, namespace string) ([]workload, error) {
-	var out []workload
-	var deployments appsv1.DeploymentList
-	err := pages(ctx, c, namespace, &deployments, func() {
-		for _, d := range deployments.Items {
-			out = append(out, workload{"Deployment", d.ObjectMeta, d.Spec.Template})
+// workloads returns those of a namespace as they are now, page by page. An error is
+// the last thing that it yields.
+func workloads(ctx context.Context, c client.Reader, namespace string) iter.Seq2[workload, error] {
+	return func(yield func(workload, error) bool) {
+		for _, empty := range []func() client.ObjectList{
+			func() client.ObjectList { return &appsv1.DeploymentList{} },
+			func() client.ObjectList { return &appsv1.StatefulSetList{} },
+			func() client.ObjectList { return &appsv1.DaemonSetList{} },
+		} {
+			if !pages(ctx, c, namespace, empty, yield) {
+				return
+			}
 		}
-	})
-	if err != nil {
-		return nil, err
 	}
-	var sets appsv1.StatefulSetList
-	err = pages(ctx, c, namespace, &sets, func() {
-		for _, s := range sets.Items {
-			out = append(out, workload{"StatefulSet", s.ObjectMeta, s.Spec.Template})
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	var daemons appsv1.DaemonSetList
-	err = pages(ctx, c, namespace, &daemons, func() {
-		for _, d := range daemons.Items {
-			out = append(out, workload{"DaemonSet", d.ObjectMeta, d.Spec.Template})
-		}
-	})
-	return out, err
 }
 
-// pages lists what there is, page by page; take sees each.
-func pages(ctx context.Context, c client.Reader, namespace string, l client.ObjectList, take func()) error {
+// pages yields the workloads of a kind. It reports whether more is wanted.
+func pages(ctx context.Context, c client.Reader, namespace string, empty func() client.ObjectList, yield func(workload, error) bool) bool {
 	next := ""
 	for {
-		if err := c.List(ctx, l, client.InNamespace(namespace), client.Limit(page), client.Continue(next)); err != nil {
-			return err
+		list := empty()
+		if err := c.List(ctx, list, client.InNamespace(namespace), client.Limit(page), client.Continue(next)); err != nil {
+			yield(workload{}, err)
+			return false
 		}
-		take()
-		if next = l.GetContinue(); next == "" {
-			return nil
+		for _, w := range items(list) {
+			if !yield(w, nil) {
+				return false
+			}
+		}
+		if next = list.GetContinue(); next == "" {
+			return true
 		}
 	}
+}
+
+// items returns the workloads of a page.
+func items(list client.ObjectList) []workload {
+	var out []workload
+	switch l := list.(type) {
+	case *appsv1.DeploymentList:
+		for i := range l.Items {
+			out = append(out, workload{"Deployment", &l.Items[i].ObjectMeta, &l.Items[i].Spec.Template})
+		}
+	case *appsv1.StatefulSetList:
+		for i := range l.Items {
+			out = append(out, workload{"StatefulSet", &l.Items[i].ObjectMeta, &l.Items[i].Spec.Template})
+		}
+	case *appsv1.DaemonSetList:
+		for i := range l.Items {
+			out = append(out, workload{"DaemonSet", &l.Items[i].ObjectMeta, &l.Items[i].Spec.Template})
+		}
+	}
+	return out
 }
 
 // secretNames returns the names of the Secrets that a pod takes values from. Those of

@@ -28,6 +28,7 @@ spec:
     context: Require
     allowedKinds: [{apiVersion: v1, kind: ConfigMap}, {apiVersion: cert-manager.io/v1, kind: Issuer}]
     allowedSecretTypes: [Opaque, kubernetes.io/tls]
+    conflictPolicies: [Merge, Adopt]
   renewal: {every: 720h}
 `)
 	identity := func(fields map[string]any) changes {
@@ -37,6 +38,7 @@ spec:
 	const oneSource = "exactly one of age, sealedAge and kms is needed"
 	const noPrivate = "recovery holds a private key"
 	const noPublic = "every entry has to be a public key"
+	const bothWarn = "integrity and context are both Warn"
 	const oneHour = "every has to be one hour at least"
 	tests := []struct {
 		name    string
@@ -75,6 +77,17 @@ spec:
 		{"renewal without every", changes{"spec.renewal": map[string]any{"classic": true}}, "every: Required value"},
 		{"integrity", changes{"spec.policy.integrity": "Ignore"}, unsupported},
 		{"context", changes{"spec.policy.context": "Ignore"}, unsupported},
+		{"integrity and context, of some namespaces", changes{"spec.policy.context": "Warn"}, ""},
+		{"integrity and context, of all", changes{"spec.policy.context": "Warn", "spec.namespaceSelector": nil}, bothWarn},
+		{"integrity and context, of all that is selected", changes{"spec.policy.context": "Warn", "spec.namespaceSelector": map[string]any{}}, bothWarn},
+		{"integrity and context, by nothing", changes{"spec.policy.context": "Warn", "spec.namespaceSelector": map[string]any{"matchExpressions": []any{}, "matchLabels": map[string]any{}}}, bothWarn},
+		{"integrity and context, by an expression", changes{"spec.policy.context": "Warn", "spec.namespaceSelector": map[string]any{"matchExpressions": []any{map[string]any{"key": "old", "operator": "Exists"}}}}, ""},
+		{"integrity of all", changes{"spec.namespaceSelector": nil}, ""},
+		{"context of all", changes{"spec.policy": map[string]any{"context": "Warn"}, "spec.namespaceSelector": nil}, ""},
+		{"no conflict policy", changes{"spec.policy.conflictPolicies": []any{}}, ""},
+		{"conflict policy", changes{"spec.policy.conflictPolicies": []any{"Force"}}, unsupported},
+		{"conflict policy of all", changes{"spec.policy.conflictPolicies": []any{"Fail"}}, "Fail is always allowed"},
+		{"conflict policy twice", changes{"spec.policy.conflictPolicies": []any{"Adopt", "Adopt"}}, "Duplicate value"},
 		{"token type", changes{"spec.policy.allowedSecretTypes": []any{"kubernetes.io/service-account-token"}}, noTokens},
 		{"bootstrap type", changes{"spec.policy.allowedSecretTypes": []any{"Opaque", "bootstrap.kubernetes.io/token"}}, noTokens},
 		{"own kind", changes{"spec.policy.allowedKinds": []any{map[string]any{"apiVersion": "gitseal.dev/v1alpha1", "kind": "SealKeyring"}}}, "objects of gitseal.dev cannot come out"},

@@ -55,7 +55,13 @@ type SealedManifest struct {
 	// +optional
 	Sops *Sops `json:"sops,omitempty"`
 
-	Spec   SealedManifestSpec   `json:"spec,omitempty"`
+	Spec SealedManifestSpec `json:"spec,omitempty"`
+	// Status says what the controller last saw and did. It holds nothing that
+	// was sealed, and no hash of it but RolloutHash.
+	// Until the controller has seen the object it is about no generation, so that
+	// tools that know kstatus wait: they take an object without a status for done.
+	//
+	// +kubebuilder:default:={"observedGeneration":-1}
 	Status SealedManifestStatus `json:"status,omitempty"`
 }
 
@@ -297,6 +303,7 @@ const (
 	ReasonPlaintextRejected = "PlaintextRejected"
 	ReasonInvalidDocument   = "InvalidDocument"
 	ReasonKindNotAllowed    = "KindNotAllowed"
+	ReasonNotAllowed        = "NotAllowed"
 	ReasonTargetConflict    = "TargetConflict"
 	ReasonTargetImmutable   = "TargetImmutable"
 	ReasonTargetInvalid     = "TargetInvalid"

@@ -18,7 +18,12 @@ type SealKeyring struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	Spec   SealKeyringSpec   `json:"spec,omitempty"`
+	Spec SealKeyringSpec `json:"spec,omitempty"`
+	// Status publishes the recipients.
+	// Until the controller has seen the object it is about no generation, so that
+	// tools that know kstatus wait: they take an object without a status for done.
+	//
+	// +kubebuilder:default:={"observedGeneration":-1}
 	Status SealKeyringStatus `json:"status,omitempty"`
 }
 
@@ -32,6 +37,8 @@ type SealKeyringList struct {
 }
 
 // SealKeyringSpec is what a cluster's administrator sets.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.policy) || !has(self.policy.integrity) || self.policy.integrity != 'Warn' || !has(self.policy.context) || self.policy.context != 'Warn' || has(self.namespaceSelector) && (has(self.namespaceSelector.matchLabels) && self.namespaceSelector.matchLabels.size() > 0 || has(self.namespaceSelector.matchExpressions) && self.namespaceSelector.matchExpressions.size() > 0)",message="integrity and context are both Warn, with which a file opens in every namespace that the keyring serves: set namespaceSelector, or one of them to Require"
 type SealKeyringSpec struct {
 	// NamespaceSelector selects the namespaces that may use the keyring; if it is
 	// absent, all may. A namespace that several select needs spec.keyring.
@@ -132,6 +139,14 @@ type Policy struct {
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:XValidation:rule="self.all(t, t != 'kubernetes.io/service-account-token' && t != 'bootstrap.kubernetes.io/token')",message="tokens that give access to the cluster are never made from a SealedManifest: leave their types out"
 	AllowedSecretTypes []corev1.SecretType `json:"allowedSecretTypes,omitempty"`
+	// ConflictPolicies other than Fail that manifests may ask for; none if empty.
+	// Whoever may write a manifest takes over objects of its namespace with Adopt,
+	// whosever they are, and adds keys to them with Merge.
+	//
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=2
+	// +kubebuilder:validation:XValidation:rule="!('Fail' in self)",message="Fail is always allowed: Adopt and Merge are to be listed here"
+	ConflictPolicies []ConflictPolicy `json:"conflictPolicies,omitempty"`
 }
 
 // Requirement says how strict a rule is.
