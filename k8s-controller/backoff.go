@@ -13,11 +13,16 @@ import (
 const (
 	firstRetry = time.Second
 	lastRetry  = 5 * time.Minute
+	// Few that fail are tried often: nothing says when a right was given back or a server
+	// is well again. Of many, about 30 are tried in a second, so that a cause that lasts
+	// does not keep the controller busy.
+	lastOfFew = 15 * time.Second
+	lastOfOne = 30 * time.Millisecond // times those that fail
 )
 
-// backoff says when what failed is tried again: after one second, two, four, … up to
-// five minutes, without end, each time a little off so that what failed together is
-// not tried together. It is safe for concurrent use.
+// backoff says when what failed is tried again: after one second, two, four, … up to 15
+// seconds, or five minutes if many fail, without end, each time a little off so that
+// what failed together is not tried together. It is safe for concurrent use.
 type backoff struct {
 	mu       sync.Mutex // guards the maps
 	failures map[reconcile.Request]int
@@ -36,9 +41,9 @@ func (b *backoff) When(r reconcile.Request) time.Duration {
 	defer b.mu.Unlock()
 	n := b.failures[r]
 	b.failures[r]++
-	d := lastRetry
+	d := min(max(lastOfFew, time.Duration(len(b.failures))*lastOfOne), lastRetry)
 	if n < 9 { // 2⁹ seconds are more than five minutes
-		d = min(firstRetry<<n, lastRetry)
+		d = min(firstRetry<<n, d)
 	}
 	d += rand.N(d/4) - d/8
 	d = max(d, b.least[r])

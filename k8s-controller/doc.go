@@ -26,7 +26,8 @@
 // # What fails
 //
 // An error never deletes or empties an object. What may pass by itself is tried again
-// after 1 second, 2, 4, … up to 5 minutes, without end, and is Reconciling. All else is
+// after 1 second, 2, 4, … up to 15 seconds, or to 5 minutes if so many fail that more
+// than 30 would be tried in a second, without end, and is Reconciling. All else is
 // Stalled until the manifest, its keyring or its object changes; objects in the way,
 // which are not ours and so are not watched, are looked at again each minute. A status
 // is one patch, made only if it says something new, and events tell of transitions.

@@ -130,8 +130,9 @@ func TestSuspendedIsLeftAlone(t *testing.T) {
 	w.put(sealed{name: "db", data: map[string]string{"a": w.value("1")}})
 	w.awaitReason("db", v1alpha1.ReasonApplied)
 	w.edit("db", func(m *v1alpha1.SealedManifest) { m.Spec.Suspend = true })
-	if m := w.awaitReason("db", v1alpha1.ReasonSuspended); ready(m).Status != "True" {
-		t.Errorf("Ready became %s", ready(m).Status)
+	m := w.awaitReason("db", v1alpha1.ReasonSuspended)
+	if c := ready(m); c.Status != "True" || c.ObservedGeneration != 1 || m.Status.ObservedGeneration != 1 {
+		t.Errorf("Ready became %+v, about generation %d", c, m.Status.ObservedGeneration)
 	}
 	w.vandalize("db", "a", "theirs")
 	w.put(sealed{name: "db", head: "spec:\n  suspend: true\n", data: map[string]string{"a": w.value("2")}})

@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/gitseal/gitseal/k8s-controller/api/v1alpha1"
 	"github.com/gitseal/gitseal/k8s-controller/metrics"
@@ -36,22 +38,78 @@ func (r *reconciler) unbind(ctx context.Context, m *v1alpha1.SealedManifest, lef
 	return r.removeFinalizer(ctx, m)
 }
 
-// release takes back what a deleted manifest has in objects of others. All else is
-// left to the garbage collector, which goes by owner references. A suspended manifest
-// touches nothing, in its end either.
-func (r *reconciler) release(ctx context.Context, m *v1alpha1.SealedManifest) verdict {
+// How long others may hold up what a deleted manifest has to do.
+const (
+	// leaveGrace is what the controller of another class has before this one does it.
+	leaveGrace = 30 * time.Second
+	// forbiddenGrace is how long it may be forbidden before the finalizer goes anyway.
+	forbiddenGrace = 10 * time.Minute
+)
+
+// finish takes back what a deleted manifest has in objects of others. All else is
+// left to the garbage collector, which goes by owner references and does not wait for a
+// suspended manifest: so this does not, either. In a namespace that is being deleted all
+// goes, perhaps the right to take anything back first.
+func (r *reconciler) finish(ctx context.Context, m *v1alpha1.SealedManifest) verdict {
 	if !slices.Contains(m.Finalizers, Finalizer) {
 		return gone()
 	}
-	if !m.Spec.Suspend {
-		if err := r.applier.Release(ctx, m); err != nil {
-			return verdict{}.refused(err)
+	if !r.terminating(ctx, m.Namespace) {
+		if err := r.release.Release(ctx, m); err != nil {
+			v := verdict{}.refused(err)
+			if v.reason != v1alpha1.ReasonForbidden || r.now().Sub(m.DeletionTimestamp.Time) < forbiddenGrace {
+				return v
+			}
+			r.status.warn(m, "NotReleased", "what was merged into objects of others stays there: "+v.message)
 		}
 	}
 	if err := r.removeFinalizer(ctx, m); client.IgnoreNotFound(err) != nil {
 		return verdict{}.fail(v1alpha1.ReasonAPIError, "removing the finalizer failed", true)
 	}
 	return verdict{result: metrics.ResultGone}
+}
+
+// leave looks after a manifest of another class: it may have been of ours when it was
+// merged, and there may be no controller of its class to remove the finalizer.
+func (r *reconciler) leave(ctx context.Context, m *v1alpha1.SealedManifest) (reconcile.Result, error) {
+	if m.DeletionTimestamp == nil || !slices.Contains(m.Finalizers, Finalizer) {
+		return reconcile.Result{}, nil
+	}
+	if left := leaveGrace - r.now().Sub(m.DeletionTimestamp.Time); left > 0 {
+		return reconcile.Result{RequeueAfter: left}, nil
+	}
+	if v := r.finish(ctx, m); v.failed() {
+		return reconcile.Result{}, &retry{v.reason, v.message}
+	}
+	return reconcile.Result{}, nil
+}
+
+// terminating reports whether a namespace is being deleted, as far as the cache knows.
+func (r *reconciler) terminating(ctx context.Context, name string) bool {
+	ns := partial(namespaceKind())
+	err := r.cached.Get(ctx, types.NamespacedName{Name: name}, ns)
+	return err == nil && ns.DeletionTimestamp != nil
+}
+
+// letGo makes the deletion policy Orphan take effect for a manifest that is not applied:
+// it is suspended, or v is a failure. That needs no key.
+func (r *reconciler) letGo(ctx context.Context, m *v1alpha1.SealedManifest, v verdict) verdict {
+	if m.Spec.DeletionPolicy != v1alpha1.DeletionOrphan || r.memory.letGo(m) {
+		return v
+	}
+	err := r.release.LetGo(ctx, m)
+	if err == nil {
+		r.memory.hasLetGo(m)
+		return v
+	}
+	why := verdict{}.refused(err)
+	if !v.failed() {
+		why.result = metrics.ResultRetry
+		return why
+	}
+	v.message += "; and spec.deletionPolicy is not in effect yet: " + why.message
+	v.result = metrics.ResultRetry
+	return v
 }
 
 func (r *reconciler) removeFinalizer(ctx context.Context, m *v1alpha1.SealedManifest) error {

@@ -33,6 +33,8 @@ type entry struct {
 	// corrections are how often drift was undone since first.
 	corrections int
 	first       time.Time
+	// released is the generation whose objects were let go, see applying.LetGo.
+	released int64
 }
 
 // Somebody who keeps changing an object is let win for the rest of a minute after
@@ -140,6 +142,17 @@ func (y *memory) fight(m *v1alpha1.SealedManifest, now time.Time) (pause time.Du
 		}
 	})
 	return pause
+}
+
+// hasLetGo takes note that the objects of a generation were let go.
+func (y *memory) hasLetGo(m *v1alpha1.SealedManifest) {
+	y.change(m, func(e *entry) { e.released = m.Generation })
+}
+
+// letGo reports whether they were.
+func (y *memory) letGo(m *v1alpha1.SealedManifest) (done bool) {
+	y.change(m, func(e *entry) { done = e.released == m.Generation })
+	return done
 }
 
 // forget drops what is known of a SealedManifest.

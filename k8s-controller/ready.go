@@ -101,6 +101,7 @@ type firstPass struct {
 	mu      sync.Mutex // guards what follows
 	began   time.Time
 	over    bool
+	many    bool
 	done    map[types.NamespacedName]bool // looked at before it was known what there is
 	pending map[types.NamespacedName]bool // nil until that is known
 }
@@ -119,7 +120,7 @@ func (f *firstPass) begin(began time.Time, keys []types.NamespacedName) {
 			f.pending[k] = true
 		}
 	}
-	f.done = nil
+	f.done, f.many = nil, len(f.pending) > manyAtStart
 	f.settle()
 }
 
@@ -143,6 +144,16 @@ func (f *firstPass) settle() {
 		f.over = true
 		f.report(time.Since(f.began))
 	}
+}
+
+// manyAtStart is how many manifests make a first pass long.
+const manyAtStart = 100
+
+// isLong reports whether there is a first pass over many manifests, which is not over.
+func (f *firstPass) isLong() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.many && !f.over
 }
 
 // isOver reports whether the first pass is.

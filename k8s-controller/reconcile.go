@@ -31,6 +31,10 @@ import (
 // not watched, has gone out of the way.
 const conflictRecheck = time.Minute
 
+// rolloutPause is how long it is until a rollout that has to stop goes on: others get
+// their turn.
+const rolloutPause = time.Second
+
 // blips is how often a pass may meet a change that came in its way before the status
 // says so.
 const blips = 3
@@ -44,7 +48,12 @@ type opener interface {
 type applier interface {
 	Apply(ctx context.Context, m *v1alpha1.SealedManifest, objects []opening.Object) (applying.Outcome, error)
 	Keep(ctx context.Context, m *v1alpha1.SealedManifest, objects []opening.Object) (applying.Outcome, error)
+}
+
+// releaser leaves objects to others; see [applying.Applier].
+type releaser interface {
 	Release(ctx context.Context, m *v1alpha1.SealedManifest) error
+	LetGo(ctx context.Context, m *v1alpha1.SealedManifest) error
 }
 
 // restarter restarts workloads; see [rollout.Roller].
@@ -58,9 +67,11 @@ type reconciler struct {
 	cached  client.Client // reads from the cache, and writes
 	live    client.Reader
 	known   known // nil in write-only mode
+	owned   owned // the same
 	keys    *keyring.Store
 	opener  opener
 	applier applier
+	release releaser
 	roller  restarter // nil: not allowed
 	status  statusWriter
 	memory  *memory
@@ -86,6 +97,9 @@ func (r *reconciler) Reconcile(ctx context.Context, q reconcile.Request) (reconc
 		return reconcile.Result{}, fmt.Errorf("reading from the cache: %w", err)
 	} else if err != nil || m.Spec.Class != r.opts.Class {
 		r.forget(q)
+		if err == nil {
+			return r.leave(ctx, &m)
+		}
 		r.metrics.Reconciled(metrics.ResultGone, r.now().Sub(began))
 		return reconcile.Result{}, nil
 	}
@@ -100,6 +114,9 @@ func (r *reconciler) Reconcile(ctx context.Context, q reconcile.Request) (reconc
 	}
 	if err != nil {
 		return reconcile.Result{}, err
+	}
+	if v.reason == v1alpha1.ReasonTerminating {
+		return reconcile.Result{RequeueAfter: jittered(conflictRecheck)}, nil // as everywhere in that namespace: no error
 	}
 	if v.result == metrics.ResultRetry {
 		r.backoff.atLeast(q, v.retryAfter)
@@ -121,15 +138,23 @@ func (r *reconciler) pass(ctx context.Context, m *v1alpha1.SealedManifest) (v ve
 	}()
 	switch {
 	case m.DeletionTimestamp != nil:
-		return r.release(ctx, m)
+		return r.finish(ctx, m)
 	case m.Spec.Suspend:
-		return verdict{result: metrics.ResultSuspended}
+		return r.letGo(ctx, m, verdict{result: metrics.ResultSuspended})
 	}
+	if v = r.look(ctx, m); v.failed() {
+		v = r.letGo(ctx, m, v)
+	}
+	return v
+}
+
+// look is the pass over a manifest that is not deleted or suspended.
+func (r *reconciler) look(ctx context.Context, m *v1alpha1.SealedManifest) verdict {
 	set, v := r.selectKeys(ctx, m)
 	if set == nil {
 		return v
 	}
-	v.digest, v.keyring, v.rolloutHash = opening.Digest(m, set.Revision()), set.Name(), m.Status.RolloutHash
+	v.digest, v.keyring, v.rolloutHash = digest(m, set.Revision()), set.Name(), m.Status.RolloutHash
 	if settled(m, v.digest) && answered(m) {
 		if r.quiet(m) {
 			return skipped()
@@ -160,6 +185,9 @@ func callers() []string {
 func (r *reconciler) work(ctx context.Context, m *v1alpha1.SealedManifest, set *keyring.Set, v verdict) verdict {
 	r.memory.saw(m, r.now())
 	began := r.now()
+	if other, ok := r.complete(ctx, m); !ok {
+		return other
+	}
 	opened, err := r.opener.Open(ctx, opening.Request{Manifest: m, Keys: set})
 	if err != nil {
 		return v.refused(err)
@@ -213,6 +241,11 @@ func (r *reconciler) roll(ctx context.Context, m *v1alpha1.SealedManifest, objec
 		return v.fail(v1alpha1.ReasonAPIError, "the objects were applied, but restarting workloads failed", true)
 	}
 	v.rolloutHash = done.Hash
+	if done.Pending {
+		// Nothing is settled until all is done, so that the next pass goes on.
+		v.digest, v.retryAfter = "", rolloutPause
+		v.warnings = append(v.warnings, "workloads are still being restarted")
+	}
 	return v.succeed()
 }
 
@@ -257,7 +290,7 @@ func (r *reconciler) selectKeys(ctx context.Context, m *v1alpha1.SealedManifest)
 // quiet reports whether the objects need no look: they are as they were left, and
 // those that nobody watches are not due.
 func (r *reconciler) quiet(m *v1alpha1.SealedManifest) bool {
-	if r.known != nil && !untouched(m, r.known) {
+	if r.known != nil && (!untouched(m, r.known) || strays(m, r.owned)) {
 		return false
 	}
 	if !r.polls(m) {
@@ -275,6 +308,8 @@ func (r *reconciler) again(m *v1alpha1.SealedManifest, v verdict) time.Duration 
 	switch {
 	case v.waits:
 		return v.retryAfter
+	case v.result == metrics.ResultApplied && v.retryAfter > 0:
+		return jittered(v.retryAfter) // a rollout goes on
 	case v.reason == v1alpha1.ReasonTargetConflict:
 		return jittered(conflictRecheck)
 	case v.reason == v1alpha1.ReasonTargetImmutable, v.reason == v1alpha1.ReasonTargetInvalid:
@@ -325,7 +360,10 @@ func (r *reconciler) conclude(ctx context.Context, m *v1alpha1.SealedManifest, v
 		r.memory.wrote(m)
 		r.metrics.Wrote("SealedManifest")
 	}
-	r.status.tell(before, m, v)
+	r.status.tell(before, m, v, r.first.isLong())
+	if was, is := readyOf(before.Status), readyOf(m.Status); v.result == metrics.ResultStalled && (was.Reason != is.Reason || was.Message != is.Message) {
+		logf.FromContext(ctx).Info("stalled: this is not tried again until something changes", "reason", is.Reason, "message", is.Message)
+	}
 	r.metrics.Tracker().Observe(client.ObjectKeyFromObject(m), metrics.StateOf(m))
 	if took, first := r.memory.ready(m, r.now()); first && !v.failed() {
 		r.metrics.BecameReady(took)
@@ -354,22 +392,6 @@ func (r *reconciler) count(m *v1alpha1.SealedManifest, v verdict) {
 		r.metrics.DriftCorrected(len(v.outcome.Drifted))
 		r.memory.corrected(m, r.now())
 	}
-}
-
-// refused makes v a failure of an error of opening or applying.
-func (v verdict) refused(err error) verdict {
-	var refusal *opening.Refusal
-	var failure *applying.Failure
-	switch {
-	case errors.As(err, &refusal):
-		return v.fail(refusal.Reason, refusal.Message, refusal.Transient)
-	case errors.As(err, &failure):
-		v.retryAfter = failure.RetryAfter
-		// Somebody has to get out of the way: see again.
-		return v.fail(failure.Reason, failure.Message, failure.Transient && failure.Reason != v1alpha1.ReasonTargetConflict)
-	}
-	// The text of an error that is not ours may quote anything.
-	return v.fail(v1alpha1.ReasonAPIError, "the API server did not do what it was asked", true)
 }
 
 var _ logr.Marshaler = verdict{}

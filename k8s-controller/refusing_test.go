@@ -27,7 +27,7 @@ func TestRefusedUpdateKeepsSecret(t *testing.T) {
 		reason string
 		change func(u *unstructured.Unstructured)
 	}{
-		"swapped values": {v1alpha1.ReasonDecryptionFailed, func(u *unstructured.Unstructured) {
+		"swapped values": {v1alpha1.ReasonMACMismatch, func(u *unstructured.Unstructured) {
 			data := u.Object["stringData"].(map[string]any)
 			data["a"], data["b"] = data["b"], data["a"]
 		}},

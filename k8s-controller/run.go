@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -31,12 +32,52 @@ import (
 
 // Run runs a controller until ctx ends; then it finishes what it is at, lets another
 // replica lead, and returns nil. It returns an error if it cannot start, or has lost
-// the lead: the process has to end then, whatever is still running in it.
+// the lead, or does not come to an end in time: the process has to end then, whatever
+// is still running in it. That may be so after nil, too, if it had not started yet.
 func Run(ctx context.Context, o Options) error {
 	o, err := o.complete()
 	if err != nil {
 		return err
 	}
+	working, done := make(chan struct{}), make(chan error, 1)
+	go func() { done <- run(ctx, o, working) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case <-working:
+	default:
+		// Without an API server, starting waits for it and may not hear that it is to stop.
+		// There is nothing to finish, and that it did not come to its end is no error.
+		_ = within(done, startGrace, nil)
+		return nil
+	}
+	return within(done, stopGrace+startGrace, errStuck)
+}
+
+// How long stopping takes at most: of what is under way, and of what waits to start.
+const (
+	stopGrace  = 30 * time.Second
+	startGrace = 2 * time.Second
+)
+
+var errStuck = errors.New("what was under way did not end in time")
+
+// within returns what comes out of done in time, else late.
+func within(done <-chan error, patience time.Duration, late error) error {
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(patience):
+		return late
+	}
+}
+
+// run is Run, but may not hear of the end of ctx until it has closed working: caches
+// are filled then.
+func run(ctx context.Context, o Options, working chan<- struct{}) error {
 	registry := o.Registry
 	if registry == nil {
 		registry = ctrlmetrics.Registry
@@ -68,6 +109,10 @@ func Run(ctx context.Context, o Options) error {
 	if err := setup(ctx, mgr, o, m); err != nil {
 		return err
 	}
+	err = mgr.Add(always(func(context.Context) error { close(working); return nil }))
+	if err != nil {
+		return err
+	}
 	return mgr.Start(ctx)
 }
 
@@ -80,7 +125,7 @@ func newScheme() *runtime.Scheme {
 }
 
 func managerOptions(o Options) (manager.Options, error) {
-	yes := true
+	yes, grace := true, stopGrace
 	return manager.Options{
 		Scheme: newScheme(),
 		Logger: o.Log,
@@ -90,6 +135,7 @@ func managerOptions(o Options) (manager.Options, error) {
 		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}},
 		LeaderElection:                o.LeaderElect,
 		LeaderElectionReleaseOnCancel: true,
+		GracefulShutdownTimeout:       &grace,
 		LeaseDuration:                 &o.Lease.Duration,
 		RenewDeadline:                 &o.Lease.Renew,
 		RetryPeriod:                   &o.Lease.Retry,
@@ -119,7 +165,7 @@ func cacheOptions(o Options) cache.Options {
 		DefaultTransform:            strip,
 		ByObject: map[client.Object]cache.ByObject{
 			&v1alpha1.SealedManifest{}: {Label: o.LabelSelector, Namespaces: namespaces},
-			&corev1.Secret{}:           {Label: labels.SelectorFromSet(managedLabels()), Namespaces: namespaces},
+			&corev1.Secret{}:           {Label: labels.SelectorFromSet(managedLabels()), Namespaces: namespaces, Transform: stripSecret},
 		},
 	}
 }
@@ -146,8 +192,9 @@ func orNone(addr string) string {
 // newLock returns the lease that the leader holds. Controllers of different classes
 // have different leases.
 func newLock(c *rest.Config, o Options) (resourcelock.Interface, error) {
-	c = rest.AddUserAgent(c, "leader-election")
-	// One hung request must not cost the lead.
+	c = rest.AddUserAgent(rest.CopyConfig(c), "leader-election")
+	// One hung request must not cost the lead. This is for the lease only: it would end
+	// watches, too, and a long list never came to its end.
 	c.Timeout = max(o.Lease.Renew/2, time.Second)
 	clients, err := kubernetes.NewForConfig(c)
 	if err != nil {

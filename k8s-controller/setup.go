@@ -48,6 +48,11 @@ func setup(ctx context.Context, mgr manager.Manager, o Options, m *metrics.Metri
 	if err != nil {
 		return err
 	}
+	if !o.writeOnly() {
+		if err := indexOwners(ctx, mgr.GetFieldIndexer()); err != nil {
+			return explained("setting up the index of Secrets' owners", err)
+		}
+	}
 	if err := preheat(ctx, mgr.GetCache(), o); err != nil {
 		return err
 	}
@@ -104,13 +109,14 @@ func newReconciler(mgr manager.Manager, o Options, m *metrics.Metrics, store *ke
 		memory: newMemory(), backoff: newBackoff(), metrics: m, now: time.Now, first: newFirstPass(m.Steady),
 	}
 	if !o.writeOnly() {
-		r.known = lookUp(mgr.GetCache())
+		r.known, r.owned = lookUp(mgr.GetCache()), lookUpOwned(mgr.GetCache())
 	}
-	apply := applying.Options{Client: direct, Reader: direct, WriteOnly: o.writeOnly(), Known: r.known}
+	apply := applying.Options{Client: direct, Reader: direct, WriteOnly: o.writeOnly(), Known: r.known, Owned: r.owned}
 	if o.Impersonate {
 		apply.Impersonate = newImpersonator(mgr).client
 	}
-	r.applier = applying.New(apply)
+	a := applying.New(apply)
+	r.applier, r.release = a, a
 	if o.Rollout {
 		r.roller = rollout.New(rollout.Options{Client: direct, Namespace: o.KeyringNamespace})
 	}

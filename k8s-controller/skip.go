@@ -13,6 +13,10 @@ import (
 // object that the controller keeps.
 type known func(types.NamespacedName) (uid, resourceVersion string, found bool)
 
+// owned tells which Secrets the cache has that a manifest controls, but those that are
+// being deleted.
+type owned func(*v1alpha1.SealedManifest) []v1alpha1.Resource
+
 // settled reports whether the last pass over a manifest succeeded and nothing that its
 // result depends on has changed since: what differs in its objects is drift.
 func settled(m *v1alpha1.SealedManifest, digest string) bool {
@@ -37,6 +41,14 @@ func untouched(m *v1alpha1.SealedManifest, look known) bool {
 		}
 		uid, version, found := look(types.NamespacedName{Namespace: m.Namespace, Name: r.Name})
 		return !found || uid != string(r.UID) || version != r.ResourceVersion
+	})
+}
+
+// strays reports whether a manifest controls what its status does not name: a pass was
+// cut off between the two.
+func strays(m *v1alpha1.SealedManifest, look owned) bool {
+	return slices.ContainsFunc(look(m), func(have v1alpha1.Resource) bool {
+		return !slices.ContainsFunc(m.Status.Resources, func(r v1alpha1.Resource) bool { return isSecret(r) && r.Name == have.Name })
 	})
 }
 

@@ -9,7 +9,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -41,8 +40,9 @@ type statusWriter struct {
 	events events.EventRecorder
 }
 
-// write makes next the status of m, if it is another, and m what the API server
-// returned. It reports whether it wrote. That the manifest is gone is no error.
+// write makes next the status of m, if it is another, and gives m the version that the
+// API server returned. It reports whether it wrote. That the manifest is gone is no
+// error.
 func (w statusWriter) write(ctx context.Context, m *v1alpha1.SealedManifest, next v1alpha1.SealedManifestStatus) (bool, error) {
 	if equality.Semantic.DeepEqual(m.Status, next) {
 		return false, nil
@@ -56,12 +56,15 @@ func (w statusWriter) write(ctx context.Context, m *v1alpha1.SealedManifest, nex
 		if err != nil {
 			return false, fmt.Errorf("writing the status: %w", err)
 		}
-		out := &v1alpha1.SealedManifest{ObjectMeta: metav1.ObjectMeta{Namespace: m.Namespace, Name: m.Name}}
+		// The answer is metadata only: the sealed form would be most of it.
+		out := partial(manifestKind())
+		out.Namespace, out.Name = m.Namespace, m.Name
 		err = w.client.Status().Patch(ctx, out, patch)
 		switch {
 		case err == nil:
-			out.DeepCopyInto(m)
-			return true, nil
+			m.ResourceVersion, m.Generation = out.ResourceVersion, out.Generation
+			m.Status, err = stored(next)
+			return true, err
 		case apierrors.IsNotFound(err):
 			return false, nil
 		case !apierrors.IsConflict(err) || try == statusTries:
@@ -80,11 +83,19 @@ func (w statusWriter) write(ctx context.Context, m *v1alpha1.SealedManifest, nex
 	}
 }
 
+// stored returns a status as the API server has it, where times are in seconds.
+func stored(s v1alpha1.SealedManifestStatus) (out v1alpha1.SealedManifestStatus, err error) {
+	data, err := json.Marshal(s)
+	if err != nil {
+		return s, err
+	}
+	return out, json.Unmarshal(data, &out)
+}
+
 // statusPatch returns the merge patch from last's status to next.
 func statusPatch(last *v1alpha1.SealedManifest, next v1alpha1.SealedManifestStatus, versioned bool) (client.Patch, error) {
-	changed := last.DeepCopy()
-	changed.Status = next
-	data, err := client.MergeFrom(last).Data(changed)
+	from, to := &v1alpha1.SealedManifest{Status: last.Status}, &v1alpha1.SealedManifest{Status: next}
+	data, err := client.MergeFrom(from).Data(to)
 	if err != nil || !versioned {
 		return client.RawPatch(types.MergePatchType, data), err
 	}
@@ -99,9 +110,16 @@ func statusPatch(last *v1alpha1.SealedManifest, next v1alpha1.SealedManifestStat
 	return client.RawPatch(types.MergePatchType, data), nil
 }
 
+// warn emits an event that is not about the status.
+func (w statusWriter) warn(m *v1alpha1.SealedManifest, reason, note string) {
+	w.events.Eventf(m, nil, corev1.EventTypeWarning, reason, actionApply, "%s", short(note))
+}
+
 // tell emits events about what a pass changed: transitions only, so that what goes on
-// failing, or being fine, is told once.
-func (w statusWriter) tell(before, after *v1alpha1.SealedManifest, v verdict) {
+// failing, or being fine, is told once. That all went well is left to the status if it
+// is quiet: a cluster that is set up anew has thousands of these, and they would hold
+// up what is applied.
+func (w statusWriter) tell(before, after *v1alpha1.SealedManifest, v verdict, quiet bool) {
 	emit := func(kind, reason, note string) {
 		w.events.Eventf(after, nil, kind, reason, actionApply, "%s", short(note))
 	}
@@ -125,6 +143,9 @@ func (w statusWriter) tell(before, after *v1alpha1.SealedManifest, v verdict) {
 	old, now := readyOf(before.Status), readyOf(after.Status)
 	same := old.Status == now.Status && old.Reason == now.Reason && old.ObservedGeneration == now.ObservedGeneration
 	if same || now.Type == "" {
+		return
+	}
+	if quiet && now.Reason == v1alpha1.ReasonApplied {
 		return
 	}
 	kind := corev1.EventTypeNormal

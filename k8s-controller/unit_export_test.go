@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -9,7 +10,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -36,6 +39,13 @@ func NewBackoff() Backoff { return Backoff{newBackoff()} }
 
 // Next fails once more.
 func (b Backoff) Next() time.Duration { return b.b.When(reconcile.Request{}) }
+
+// Others is how many other requests fail.
+func (b Backoff) Others(n int) {
+	for i := range n {
+		b.b.When(reconcile.Request{NamespacedName: client.ObjectKey{Name: fmt.Sprint(i)}})
+	}
+}
 
 // AtLeast is what a server asked for.
 func (b Backoff) AtLeast(d time.Duration) { b.b.atLeast(reconcile.Request{}, d) }
@@ -141,3 +151,61 @@ func (f FirstPass) Begin(keys ...client.ObjectKey) { f.begin(time.Now(), keys) }
 
 // Pass says that one was looked at.
 func (f FirstPass) Pass(key client.ObjectKey) { f.pass(key) }
+
+// NewLock is the lease of leader election over a connection.
+func NewLock(c *rest.Config) error {
+	o, err := Options{Config: c, KeyringNamespace: "gitseal-system"}.complete()
+	if err != nil {
+		return err
+	}
+	_, err = newLock(c, o)
+	return err
+}
+
+// ending is an API server with one manifest, in a namespace that may be going, and all
+// that the end of the manifest needs.
+type ending struct {
+	client.Client
+	one
+	terminating, released, unbound bool
+	err                            error
+	events                         int
+}
+
+func (e *ending) Get(ctx context.Context, key client.ObjectKey, out client.Object, opts ...client.GetOption) error {
+	if now := metav1.Now(); e.terminating {
+		out.SetDeletionTimestamp(&now)
+	}
+	return e.one.Get(ctx, key, out, opts...)
+}
+
+func (e *ending) Patch(context.Context, client.Object, client.Patch, ...client.PatchOption) error {
+	e.unbound = true
+	return nil
+}
+
+func (e *ending) Release(context.Context, *v1alpha1.SealedManifest) error {
+	e.released = true
+	return e.err
+}
+
+func (*ending) LetGo(context.Context, *v1alpha1.SealedManifest) error { return nil }
+
+func (e *ending) Eventf(runtime.Object, runtime.Object, string, string, string, string, ...any) {
+	e.events++
+}
+
+// Finish looks at a deleted manifest of a controller without class.
+func Finish(m *v1alpha1.SealedManifest, terminating bool, err error, at time.Time) (released, unbound bool, events int) {
+	e := &ending{one: one{m: m}, terminating: terminating, err: err}
+	r := &reconciler{
+		cached: e, release: e, memory: newMemory(), now: func() time.Time { return at }, first: newFirstPass(func(time.Duration) {}),
+		status: statusWriter{client: e, events: e},
+	}
+	if m.Spec.Class == "" {
+		r.finish(context.Background(), m)
+	} else {
+		_, _ = r.leave(context.Background(), m)
+	}
+	return e.released, e.unbound, e.events
+}

@@ -24,7 +24,7 @@ func TestBackoffGrowsWithoutEnd(t *testing.T) {
 		if got := b.Next(); got < want*7/8 || got > want*9/8 {
 			t.Fatalf("the pause is %s, want about %s", got, want)
 		}
-		want = min(2*want, 5*time.Minute)
+		want = min(2*want, 15*time.Second) // a fault that is over is not waited for much longer
 	}
 	b.Succeed()
 	if got := b.Next(); got > 2*time.Second {
@@ -37,6 +37,20 @@ func TestBackoffGrowsWithoutEnd(t *testing.T) {
 	b.AtLeast(24 * time.Hour)
 	if got := b.Next(); got > 5*time.Minute {
 		t.Errorf("a server asked for a day, and the pause is %s", got)
+	}
+}
+
+func TestManyFailuresAreTriedLessOften(t *testing.T) {
+	for failing, want := range map[int]time.Duration{100: 15 * time.Second, 1000: 30 * time.Second, 100_000: 5 * time.Minute} {
+		b := controller.NewBackoff()
+		b.Others(failing - 1)
+		var got time.Duration
+		for range 12 {
+			got = b.Next()
+		}
+		if got < want*7/8 || got > want*9/8 {
+			t.Errorf("of %d that fail, each is tried after %s, want about %s", failing, got, want)
+		}
 	}
 }
 
@@ -188,5 +202,52 @@ func TestNothingIsMadeAgainForManifestThatIsGone(t *testing.T) {
 	}
 	if controller.Confirm(m) {
 		t.Error("the Secret of a manifest that only the cache has is made again")
+	}
+}
+
+// TestLeaseKeepsItsTimeout: a timeout on the connection of all else would end each watch,
+// and a list that takes longer would never come to its end.
+func TestLeaseKeepsItsTimeout(t *testing.T) {
+	c := &rest.Config{Host: "https://127.0.0.1:1", UserAgent: "gitseal-controller/test"}
+	if err := controller.NewLock(c); err != nil {
+		t.Fatal(err)
+	}
+	if c.Timeout != 0 || c.UserAgent != "gitseal-controller/test" {
+		t.Errorf("the connection has the timeout %s and the user agent %q", c.Timeout, c.UserAgent)
+	}
+}
+
+func TestFinalizerNeverHoldsForEver(t *testing.T) {
+	deleted := metav1.NewTime(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	m := &v1alpha1.SealedManifest{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "ns", Name: "db", UID: "u", DeletionTimestamp: &deleted, Finalizers: []string{controller.Finalizer},
+	}}
+	forbidden := &applying.Failure{Reason: v1alpha1.ReasonForbidden, Message: "no", Transient: true}
+	other := &applying.Failure{Reason: v1alpha1.ReasonAPIError, Message: "no", Transient: true}
+	for _, c := range []struct {
+		name              string
+		terminating       bool
+		class             string
+		err               error
+		after             time.Duration
+		released, unbound bool
+		events            int
+	}{
+		{name: "released", released: true, unbound: true},
+		{name: "in a namespace that goes", terminating: true, err: forbidden, unbound: true},
+		{name: "forbidden", err: forbidden, after: time.Minute, released: true},
+		{name: "forbidden for long", err: forbidden, after: 11 * time.Minute, released: true, unbound: true, events: 1},
+		{name: "something else for long", err: other, after: 11 * time.Minute, released: true},
+		{name: "of another class", class: "other", after: time.Second},
+		{name: "of another class, and nobody comes", class: "other", after: time.Minute, released: true, unbound: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := m.DeepCopy()
+			m.Spec.Class = c.class
+			released, unbound, events := controller.Finish(m, c.terminating, c.err, deleted.Add(c.after))
+			if released != c.released || unbound != c.unbound || events != c.events {
+				t.Errorf("released: %v, without the finalizer: %v, %d events", released, unbound, events)
+			}
+		})
 	}
 }

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/gitseal/gitseal/k8s-controller/api/v1alpha1"
 	"github.com/gitseal/gitseal/k8s-controller/applying"
 	"github.com/gitseal/gitseal/k8s-controller/metrics"
+	"github.com/gitseal/gitseal/k8s-controller/opening"
 )
 
 // verdict is what one pass over a SealedManifest came to. It holds nothing that was
@@ -53,11 +55,28 @@ func postponed(pause time.Duration) verdict {
 
 // fail makes v a failure, which is tried again if it is transient.
 func (v verdict) fail(reason, message string, transient bool) verdict {
-	v.reason, v.message, v.result = reason, message, metrics.ResultStalled
+	v.reason, v.message, v.result = reason, opening.Printable(message), metrics.ResultStalled
 	if transient {
 		v.result = metrics.ResultRetry
 	}
 	return v
+}
+
+// refused makes v a failure of an error of opening or applying.
+func (v verdict) refused(err error) verdict {
+	var refusal *opening.Refusal
+	var failure *applying.Failure
+	switch {
+	case errors.As(err, &refusal):
+		return v.fail(refusal.Reason, refusal.Message, refusal.Transient)
+	case errors.As(err, &failure) && failure.Reason == v1alpha1.ReasonTargetConflict:
+		return v.fail(failure.Reason, failure.Message+"; it is looked at again every minute, or set the annotation "+v1alpha1.ReconcileAnnotation, false)
+	case errors.As(err, &failure):
+		v.retryAfter = failure.RetryAfter
+		return v.fail(failure.Reason, failure.Message, failure.Transient)
+	}
+	// The text of an error that is not ours may quote anything.
+	return v.fail(v1alpha1.ReasonAPIError, "the API server did not do what it was asked", true)
 }
 
 // failed reports whether the pass failed.
@@ -86,11 +105,11 @@ func (v verdict) succeed() verdict {
 // one is made.
 func (v verdict) status(m *v1alpha1.SealedManifest, now time.Time) v1alpha1.SealedManifestStatus {
 	s := *m.Status.DeepCopy()
-	s.ObservedGeneration = m.Generation
 	if v.result == metrics.ResultSuspended {
-		suspended(&s, m.Generation)
+		suspended(&s, now)
 		return s
 	}
+	s.ObservedGeneration = m.Generation
 	s.LastHandledReconcileAt = m.Annotations[v1alpha1.ReconcileAnnotation]
 	if v.keyring != "" {
 		s.Keyring = v.keyring
@@ -132,13 +151,16 @@ func (v verdict) conditions(s *v1alpha1.SealedManifestStatus, generation int64) 
 	}
 }
 
-// suspended leaves Ready as it was, and says why nothing will change it.
-func suspended(s *v1alpha1.SealedManifestStatus, generation int64) {
+// suspended leaves Ready, and the generations that it is about, as they were, so that
+// who waits for a later one waits on. It says why nothing will change it.
+func suspended(s *v1alpha1.SealedManifestStatus, now time.Time) {
 	c := metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionUnknown}
 	if old := meta.FindStatusCondition(s.Conditions, c.Type); old != nil {
 		c = *old
 	}
-	c.Reason, c.Message, c.ObservedGeneration = v1alpha1.ReasonSuspended, "spec.suspend is set: nothing is touched", generation
+	if c.Reason != v1alpha1.ReasonSuspended {
+		c.Reason, c.Message = v1alpha1.ReasonSuspended, "spec.suspend is set: since "+now.UTC().Format(time.RFC3339)+" nothing is opened or written, and nobody looks whether the objects are still as they were"
+	}
 	meta.SetStatusCondition(&s.Conditions, c)
 	meta.RemoveStatusCondition(&s.Conditions, v1alpha1.ConditionReconciling)
 	meta.RemoveStatusCondition(&s.Conditions, v1alpha1.ConditionStalled)
@@ -171,9 +193,11 @@ func listed(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// short keeps a message within what the API takes, and events, too.
+// short keeps a message within what the API takes, and events, too, and what strangers
+// named out of terminals.
 func short(s string) string {
 	const most = 1000
+	s = opening.Printable(s)
 	if len(s) <= most {
 		return s
 	}

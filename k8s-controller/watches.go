@@ -23,18 +23,6 @@ import (
 // doubles an object's size.
 const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 
-// strip drops from a cached object what nobody here reads.
-func strip(obj any) (any, error) {
-	if o, ok := obj.(metav1.Object); ok {
-		o.SetManagedFields(nil)
-		if a := o.GetAnnotations(); a[lastApplied] != "" {
-			delete(a, lastApplied)
-			o.SetAnnotations(a)
-		}
-	}
-	return obj, nil
-}
-
 // manifestChanged lets through what a pass depends on: not the status, which is our
 // own.
 func manifestChanged() predicate.Predicate {
@@ -136,7 +124,8 @@ func (r *reconciler) enqueueAll(ctx context.Context, q workqueue.TypedRateLimiti
 			failing = append(failing, key)
 		}
 	}
-	add(q, 0, failing)
+	// At a first start none is fine, and what is new comes before them all.
+	add(q, handler.LowPriority+1, failing)
 	add(q, handler.LowPriority, fine)
 }
 
@@ -159,5 +148,38 @@ func lookUp(cached client.Reader) known {
 			return "", "", false
 		}
 		return string(o.UID), o.ResourceVersion, true
+	}
+}
+
+// ownerIndex finds Secrets by the UID of the SealedManifest that controls them.
+const ownerIndex = "gitseal.owner"
+
+// indexOwners has the cache of Secrets' metadata keep that index.
+func indexOwners(ctx context.Context, indexer client.FieldIndexer) error {
+	return indexer.IndexField(ctx, partial(secretKind()), ownerIndex, func(o client.Object) []string {
+		if ref := metav1.GetControllerOfNoCopy(o); ref != nil && ref.Kind == manifestKind().Kind {
+			return []string{string(ref.UID)}
+		}
+		return nil
+	})
+}
+
+// lookUpOwned returns what the index has. A cache that cannot answer has nothing.
+func lookUpOwned(cached client.Reader) owned {
+	return func(m *v1alpha1.SealedManifest) []v1alpha1.Resource {
+		list := &metav1.PartialObjectMetadataList{}
+		list.SetGroupVersionKind(secretKind())
+		err := cached.List(context.Background(), list, client.InNamespace(m.Namespace),
+			client.MatchingFields{ownerIndex: string(m.UID)}, client.UnsafeDisableDeepCopy)
+		if err != nil {
+			return nil
+		}
+		var out []v1alpha1.Resource
+		for _, o := range list.Items {
+			if o.DeletionTimestamp == nil {
+				out = append(out, v1alpha1.Resource{APIVersion: "v1", Kind: "Secret", Name: o.Name, UID: o.UID, ResourceVersion: o.ResourceVersion})
+			}
+		}
+		return out
 	}
 }

@@ -47,7 +47,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := emptyWorld(t)
-	w.addKeyring(w.keyring, v1alpha1.Policy{}, w.id)
+	w.addKeyring(w.keyring, v1alpha1.Policy{ConflictPolicies: []v1alpha1.ConflictPolicy{v1alpha1.ConflictAdopt, v1alpha1.ConflictMerge}}, w.id)
 	return w
 }
 
@@ -56,7 +56,7 @@ func newWorldIn(t *testing.T, c *kubetest.Cluster) *world {
 	t.Helper()
 	c.InstallCRDs(t)
 	w := emptyWorldIn(t, c)
-	w.addKeyring(w.keyring, v1alpha1.Policy{}, w.id)
+	w.addKeyring(w.keyring, v1alpha1.Policy{ConflictPolicies: []v1alpha1.ConflictPolicy{v1alpha1.ConflictAdopt, v1alpha1.ConflictMerge}}, w.id)
 	return w
 }
 
@@ -246,7 +246,7 @@ func (w *world) await(name, what string, done func(*v1alpha1.SealedManifest) boo
 	var m *v1alpha1.SealedManifest
 	w.eventually(what, func() bool {
 		m = w.get(name)
-		return m.Status.ObservedGeneration == m.Generation && done(m)
+		return (m.Status.ObservedGeneration == m.Generation || m.Spec.Suspend) && done(m)
 	}, func() string { return fmt.Sprintf("%+v", m.Status) })
 	return m
 }

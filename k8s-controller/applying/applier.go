@@ -41,6 +41,10 @@ type Options struct {
 	// Known is what a cache of the metadata of Secrets with the managed label holds.
 	// It saves requests, and nothing else hangs on it. Nil if there is no cache.
 	Known func(types.NamespacedName) (uid, resourceVersion string, found bool)
+	// Owned is what the same cache says that a manifest controls, but what is being
+	// deleted. What of it is not in the inventory is of a pass that was cut off before
+	// it could say what it wrote: it is pruned. Nil if there is no cache.
+	Owned func(m *v1alpha1.SealedManifest) []v1alpha1.Resource
 	// Impersonate returns a client that acts as a user, system:serviceaccount:NS:NAME,
 	// and reads without a cache. Nil: nothing but Secrets is applied.
 	Impersonate func(user string) (client.Client, error)
@@ -109,6 +113,9 @@ func (a *Applier) run(ctx context.Context, m *v1alpha1.SealedManifest, objects [
 	if err != nil {
 		return r.out, err
 	}
+	if err := r.bounded(targets); err != nil {
+		return r.out, err
+	}
 	var first error
 	for _, t := range targets {
 		if err := r.keep(ctx, t); err != nil && first == nil {
@@ -118,8 +125,31 @@ func (a *Applier) run(ctx context.Context, m *v1alpha1.SealedManifest, objects [
 	if first == nil {
 		first = r.prune(ctx, targets)
 	}
+	if first == nil {
+		first = r.pruneStrays(ctx, targets)
+	}
 	r.out.Changed = len(r.out.Wrote)+len(r.out.Recreated)+len(r.out.Pruned) > 0
 	return r.out, first
+}
+
+// maxInventory is how many objects one manifest may have applied and not pruned.
+const maxInventory = 256
+
+// bounded refuses targets that would make the inventory too large. It grows with each
+// revision that holds other objects, as long as one of them fails.
+func (r *run) bounded(targets []*target) error {
+	grown := len(r.out.Resources)
+	for _, t := range targets {
+		if _, known := r.recorded(t); !known {
+			grown++
+		}
+	}
+	if grown <= maxInventory || grown == len(r.out.Resources) {
+		return nil
+	}
+	return refuse(v1alpha1.ReasonTargetInvalid,
+		"the manifest would have %d objects, and %d are the most: what earlier revisions made is removed once a revision was applied without failure: go back to one of them, and leave out what fails",
+		grown, maxInventory)
 }
 
 // keep brings one object to what it has to be.
@@ -172,6 +202,9 @@ type state struct {
 // worth a try. The server refuses the try if it is wrong.
 func (r *run) expected(t *target) (state, bool) {
 	res, recorded := r.recorded(t)
+	if t.merge && !r.unchanged {
+		return state{}, false // who owns which key has to be seen first
+	}
 	if recorded && (res.UID == "" || res.ResourceVersion == "" || res.Merged != t.merge) {
 		return state{}, false
 	}

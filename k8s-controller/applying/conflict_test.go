@@ -151,7 +151,11 @@ func TestMergeAddsAndTakesAwayOnlyOurKeys(t *testing.T) {
 	b := newBed(t)
 	b.kubectl("create", "secret", "generic", "db", "--from-literal=theirs=1", "--from-literal=same=s")
 	m := b.manifest("db", conflict(v1alpha1.ConflictMerge))
-	o := b.secret("db", "a=1", "same=s")
+	same := b.fails(v1alpha1.ReasonTargetConflict, true, m, b.secret("db", "a=1", "same=s"))
+	if other := b.fails(v1alpha1.ReasonTargetConflict, true, m, b.secret("db", "a=1", "same=t")); other.Message != same.Message {
+		t.Errorf("the right value is told from a wrong one: %q, %q", same.Message, other.Message)
+	}
+	o := b.secret("db", "a=1")
 	o.Secret.Labels = map[string]string{"example.com/ours": "1"}
 	out := b.apply(m, o)
 	wantList(t, "adopted", out.Adopted)
@@ -166,10 +170,10 @@ func TestMergeAddsAndTakesAwayOnlyOurKeys(t *testing.T) {
 	t.Run("update and remove", func(t *testing.T) {
 		b.edit(m)
 		b.calls.take()
-		o := b.secret("db", "b=2", "same=s")
+		o := b.secret("db", "b=2")
 		o.Secret.Labels = map[string]string{"example.com/ours": "1"}
 		b.apply(m, o)
-		wantList(t, "requests", b.calls.take(), "PATCH secrets/db")
+		wantList(t, "requests", b.calls.take(), "GET secrets/db", "GET sealedmanifests/db", "PATCH secrets/db")
 		b.wantData("db", "b=2", "same=s", "theirs=1")
 	})
 	t.Run("another's value is not overwritten", func(t *testing.T) {

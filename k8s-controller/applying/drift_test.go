@@ -105,7 +105,7 @@ func TestDeletedSecretIsMadeAnewWhateverTheDriftPolicy(t *testing.T) {
 	b.wantData("db", "a=1", "b=2")
 }
 
-func TestMergedKeysAreKeptToo(t *testing.T) {
+func TestMergedKeysOfOthersAreLeft(t *testing.T) {
 	for _, policy := range []v1alpha1.DriftPolicy{v1alpha1.DriftCorrect, v1alpha1.DriftWarn} {
 		t.Run(string(policy), func(t *testing.T) {
 			b := newBed(t)
@@ -117,13 +117,9 @@ func TestMergedKeysAreKeptToo(t *testing.T) {
 			out := b.keep(m, o)
 			wantList(t, "drifted by their key", out.Drifted)
 			b.kubectl("patch", "secret", "db", "--type=merge", "-p", `{"data":{"a":"eA=="}}`)
-			out = b.keep(m, o)
-			wantList(t, "drifted by our key", out.Drifted, "Secret/db")
-			if policy == v1alpha1.DriftWarn {
-				b.wantData("db", "a=x", "theirs=x")
-				return
-			}
-			b.wantData("db", "a=1", "theirs=x")
+			_, err := b.applier.Keep(t.Context(), m, []openingObject{o})
+			wantFailure(t, err, v1alpha1.ReasonTargetConflict, true) // who writes a key owns it
+			b.wantData("db", "a=x", "theirs=x")
 		})
 	}
 }

@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gitseal/gitseal/k8s-controller/api/v1alpha1"
+	"github.com/gitseal/gitseal/k8s-controller/opening"
 )
 
 // Failure is why an object could not be applied. It never holds text of the server
@@ -43,12 +44,12 @@ func (f *Failure) Unwrap() error { return f.Err }
 
 // refuse returns a failure that lasts until something changes.
 func refuse(reason, format string, args ...any) *Failure {
-	return &Failure{Reason: reason, Message: fmt.Sprintf(format, args...)}
+	return &Failure{Reason: reason, Message: opening.Printable(fmt.Sprintf(format, args...))}
 }
 
 // retry returns a transient failure.
 func retry(reason, format string, args ...any) *Failure {
-	return &Failure{Reason: reason, Message: fmt.Sprintf(format, args...), Transient: true}
+	return &Failure{Reason: reason, Message: opening.Printable(fmt.Sprintf(format, args...)), Transient: true}
 }
 
 // changing is the failure because of an object that changed while it was worked on.

@@ -2,6 +2,7 @@ package applying
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -34,13 +35,47 @@ func (r *run) look(ctx context.Context, t *target) (state, error) {
 	case holder.manifest != "":
 		return state{}, retry(v1alpha1.ReasonTargetConflict,
 			"%s belongs to SealedManifest/%s: rename one of the two, or remove the annotation %s from it", t, holder.manifest, v1alpha1.ManifestAnnotation)
-	case holder.ours && (!holder.merged || t.merge), t.merge:
+	case t.merge:
+		if err := unowned(t, meta); err != nil {
+			return state{}, err
+		}
+	case holder.ours && !holder.merged:
 	case r.m.Spec.ConflictPolicy == v1alpha1.ConflictAdopt && holder.controller == "":
 		s.adopt = true
 	default:
 		return state{}, foreign(t, holder)
 	}
 	return s, r.confirm(ctx, false)
+}
+
+// unowned fails if somebody else owns a key that is to be merged, whatever its value: an
+// equal one must look like any other to whoever may make manifests but not read the
+// object, and would be taken from its owner once it was ours, too.
+func unowned(t *target, o metav1.Object) error {
+	if len(o.GetManagedFields()) == 0 && len(t.keys()) > 0 {
+		return retry(v1alpha1.ReasonTargetConflict, "%s does not say who owns its keys (metadata.managedFields): nothing can be merged into it", t)
+	}
+	taken := map[string]bool{}
+	for _, e := range o.GetManagedFields() {
+		if isOurEntry(e) {
+			continue
+		}
+		for _, at := range []string{"data", "binaryData"} {
+			if err := members(e, []string{at}, taken); err != nil {
+				return err
+			}
+		}
+	}
+	var both []string
+	for _, key := range slices.Sorted(maps.Keys(t.keys())) {
+		if taken[key] {
+			both = append(both, ".data."+key)
+		}
+	}
+	if len(both) == 0 {
+		return nil
+	}
+	return retry(v1alpha1.ReasonTargetConflict, "%s: somebody else owns keys of it (%s): remove them there or here", t, listed(both[:min(len(both), 8)]))
 }
 
 // foreign is the refusal to touch somebody else's object.

@@ -32,6 +32,44 @@ func (r *run) prune(ctx context.Context, targets []*target) error {
 	return nil
 }
 
+// pruneStrays takes away what a cut-off pass wrote of a revision that is no more. Nobody
+// recorded it, so its owner is not enough: a copy of an object has the same.
+func (r *run) pruneStrays(ctx context.Context, targets []*target) error {
+	if r.o.Owned == nil {
+		return nil
+	}
+	for _, res := range r.o.Owned(r.m) {
+		recorded := slices.ContainsFunc(r.m.Status.Resources, func(known v1alpha1.Resource) bool { return known.Kind == res.Kind && known.Name == res.Name })
+		if recorded || slices.ContainsFunc(targets, func(t *target) bool { return t.is(res) }) {
+			continue
+		}
+		t, err := r.former(res)
+		if err == nil {
+			err = r.removeStray(ctx, t, res)
+		}
+		if err != nil {
+			return describe(err, &target{gvk: schema.FromAPIVersionAndKind(res.APIVersion, res.Kind), name: res.Name})
+		}
+	}
+	return nil
+}
+
+// removeStray removes an object if we wrote it for this very manifest.
+func (r *run) removeStray(ctx context.Context, t *target, res v1alpha1.Resource) error {
+	o, err := r.metadata(ctx, t)
+	if isAbsent(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	owner := metav1.GetControllerOf(o)
+	if owner == nil || owner.UID != r.m.UID || managed(o) < 0 || o.Annotations[v1alpha1.ManifestAnnotation] != r.m.Name {
+		return nil
+	}
+	return r.removeOurs(ctx, t, res, o)
+}
+
 // former returns an object of the inventory, without content.
 func (r *run) former(res v1alpha1.Resource) (*target, error) {
 	t := &target{gvk: schema.FromAPIVersionAndKind(res.APIVersion, res.Kind), name: res.Name}
@@ -51,13 +89,18 @@ func (r *run) remove(ctx context.Context, t *target, res v1alpha1.Resource) erro
 	if err != nil {
 		return err
 	}
+	return r.removeOurs(ctx, t, res, o)
+}
+
+// removeOurs removes an object, read just now, if it is ours and the one that is meant.
+func (r *run) removeOurs(ctx context.Context, t *target, res v1alpha1.Resource, o *metav1.PartialObjectMetadata) error {
 	if h := r.holder(o); !h.ours || o.UID != res.UID || o.DeletionTimestamp != nil {
 		return nil
 	}
 	if err := r.confirm(ctx, false); err != nil {
 		return err
 	}
-	err = r.withdraw(ctx, t, o)
+	err := r.withdraw(ctx, t, o)
 	if isAbsent(err) {
 		return nil
 	}

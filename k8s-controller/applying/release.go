@@ -44,11 +44,7 @@ func (r *run) release(ctx context.Context, t *target, o *metav1.PartialObjectMet
 	for _, path := range drop {
 		patch = append(patch, operation{Op: "remove", Path: pointer(path...)})
 	}
-	for i, ref := range slices.Backward(o.OwnerReferences) {
-		if ref.UID == r.m.UID {
-			patch = append(patch, operation{Op: "remove", Path: pointer("metadata", "ownerReferences", strconv.Itoa(i))})
-		}
-	}
+	patch = append(patch, r.ownerships(o)...)
 	if i := managed(o); i >= 0 {
 		patch = append(patch, operation{Op: "remove", Path: pointer("metadata", "managedFields", strconv.Itoa(i))})
 	}

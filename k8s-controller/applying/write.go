@@ -45,12 +45,12 @@ func (r *run) wrote(t *target, s state, o metav1.Object) {
 }
 
 // apply writes by server-side apply. What is ours is forced. What is merged into an
-// object of somebody else is not, so that the server names whose value it would
-// overwrite; once it was accepted, it is ours.
+// object of somebody else never is, so that the server names whose value it would
+// overwrite.
 func (r *run) apply(ctx context.Context, t *target, s state, more ...client.ApplyOption) (*unstructured.Unstructured, error) {
 	u := t.configuration(s)
 	options := append(more, client.FieldOwner(FieldManager))
-	if !t.merge || r.unchanged || !s.exists {
+	if !t.merge || !s.exists {
 		options = append(options, client.ForceOwnership)
 	}
 	err := t.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), options...)

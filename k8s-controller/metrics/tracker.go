@@ -163,7 +163,7 @@ func reasons() []string {
 		v1alpha1.ReasonApplied, v1alpha1.ReasonSuspended, v1alpha1.ReasonProgressing, v1alpha1.ReasonDrifted,
 		v1alpha1.ReasonNoKeyring, v1alpha1.ReasonNoMatchingKey, v1alpha1.ReasonDecryptionFailed, v1alpha1.ReasonMACMismatch,
 		v1alpha1.ReasonContextMismatch, v1alpha1.ReasonUnbound, v1alpha1.ReasonPlaintextRejected, v1alpha1.ReasonInvalidDocument,
-		v1alpha1.ReasonKindNotAllowed, v1alpha1.ReasonTargetConflict, v1alpha1.ReasonTargetImmutable, v1alpha1.ReasonTargetInvalid,
+		v1alpha1.ReasonKindNotAllowed, v1alpha1.ReasonNotAllowed, v1alpha1.ReasonTargetConflict, v1alpha1.ReasonTargetImmutable, v1alpha1.ReasonTargetInvalid,
 		v1alpha1.ReasonKeyUnavailable, v1alpha1.ReasonForbidden, v1alpha1.ReasonQuotaExceeded, v1alpha1.ReasonTerminating, v1alpha1.ReasonAPIError,
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/gitseal/gitseal/cipher"
 	"github.com/gitseal/gitseal/formats"
 	"github.com/gitseal/gitseal/k8s-controller/api/v1alpha1"
+	"github.com/gitseal/gitseal/k8s-controller/keyring"
 )
 
 // admission is what a manifest has to pass, before any key is used and after.
@@ -20,7 +21,20 @@ type admission struct {
 
 func (a *admission) requires(r v1alpha1.Requirement) bool { return r != v1alpha1.Warn }
 
-func (a *admission) warn(text string) { a.warnings = append(a.warnings, sanitize(text)) }
+func (a *admission) warn(text string) { a.warnings = append(a.warnings, Printable(text)) }
+
+// checkConflictPolicy refuses a conflict policy that the keyring's administrator did not
+// allow. It looks at nothing that was sealed.
+func checkConflictPolicy(m *v1alpha1.SealedManifest, keys *keyring.Set) error {
+	if m == nil {
+		return nil // read says so
+	}
+	asked := m.Spec.ConflictPolicy
+	if asked == "" || asked == v1alpha1.ConflictFail || slices.Contains(keys.Policy().ConflictPolicies, asked) {
+		return nil
+	}
+	return refuse(v1alpha1.ReasonNotAllowed, "spec.conflictPolicy is %s, which policy.conflictPolicies of SealKeyring %s does not allow: have it added there, or leave it out", asked, keys.Name())
+}
 
 // check makes the checks that need no key. Its error is a *Refusal.
 func (a *admission) check() error {

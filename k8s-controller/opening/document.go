@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/gitseal/gitseal/formats"
+	"github.com/gitseal/gitseal/formats/dotenv"
 	"github.com/gitseal/gitseal/k8s-controller/api/v1alpha1"
 )
 
@@ -60,13 +61,15 @@ func (a *admission) targetSecret() *corev1.Secret {
 	return s
 }
 
-// variables returns a Secret with a key for each variable of a dotenv file.
+// variables returns a Secret with a key for each variable of a dotenv file, with the
+// values that other Kubernetes tools read there.
 func (a *admission) variables(doc *formats.Document) (*corev1.Secret, error) {
 	s := a.targetSecret()
-	for i := range doc.Leaves {
-		if l := &doc.Leaves[i]; l.Kind != formats.Comment {
-			s.Data[l.Path.Key] = []byte(l.Text)
+	for _, v := range dotenv.Variables(doc) {
+		if _, twice := s.Data[v.Key]; twice {
+			return nil, invalid("spec.document: the variable %s stands there twice", v.Key)
 		}
+		s.Data[v.Key] = []byte(v.Value)
 	}
 	if len(s.Data) == 0 {
 		return nil, invalid("spec.document: there are no variables in it")

@@ -75,6 +75,7 @@ func TestDocumentFormats(t *testing.T) {
 		{"JSON", "json", object, nil, "j", map[string]string{"a": "canary"}},
 		{"the default is YAML", "", "apiVersion: v1\nkind: Secret\nmetadata: {name: y}\nstringData: {a: canary}\n", nil, "y", map[string]string{"a": "canary"}},
 		{"dotenv", "dotenv", "# c\nUSER=admin\nPASS=can ary=x\nEMPTY=\n", nil, "db", map[string]string{"USER": "admin", "PASS": "can ary=x", "EMPTY": ""}},
+		{"dotenv, literally", "dotenv", "P=C:\\new\\dir\r\nK=\"BEGIN\\nabc\\n\"\nX=x\\\\ny\n", nil, "db", map[string]string{"P": `C:\new\dir`, "K": `"BEGIN\nabc\n"`, "X": `x\\ny`}},
 		{"dotenv, named", "dotenv", "USER=admin\n", &v1alpha1.Target{Name: "env"}, "env", map[string]string{"USER": "admin"}},
 		{"dotenv, whole", "dotenv", "USER=admin\n# c\n", &v1alpha1.Target{Key: ".env"}, "db", map[string]string{".env": "USER=admin\n# c\n"}},
 		{"INI", "ini", "[a]\nb = canary\n", &v1alpha1.Target{Key: "app.ini"}, "db", map[string]string{"app.ini": "[a]\nb = canary\n"}},

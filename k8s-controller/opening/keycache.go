@@ -20,7 +20,7 @@ var errKeySource = errors.New("the key source failed")
 
 // keyCache remembers data keys that services have unwrapped: manifests that share a
 // wrapped key cost one call, also if they are opened at the same time. Failures are
-// not remembered. Keys are overwritten when they go.
+// remembered for a few seconds. Keys are overwritten when they go.
 type keyCache struct {
 	most    int
 	ttl     time.Duration
@@ -31,6 +31,21 @@ type keyCache struct {
 	keys  map[keyName]*list.Element
 	used  *list.List // of *keptKey, the last used first
 	calls map[keyName]*keyCall
+	// failed are the last failures: somebody who has a manifest looked at again and
+	// again does not have a service called as often.
+	failed map[keyName]failedCall
+}
+
+// What is remembered of failures.
+const (
+	failedFor  = 5 * time.Second
+	failedMost = 1024
+)
+
+// failedCall is a failure, and when it is forgotten.
+type failedCall struct {
+	err   error
+	until time.Time
 }
 
 // keptKey is one data key, or a share of one.
@@ -50,7 +65,7 @@ type keyCall struct {
 func newKeyCache(o Options) *keyCache {
 	c := &keyCache{
 		most: max(0, o.KeysKept), ttl: o.KeepFor, timeout: o.Timeout, counted: o.Counted,
-		keys: map[keyName]*list.Element{}, used: list.New(), calls: map[keyName]*keyCall{},
+		keys: map[keyName]*list.Element{}, used: list.New(), calls: map[keyName]*keyCall{}, failed: map[keyName]failedCall{},
 	}
 	if c.counted == nil {
 		c.counted = func(bool) {}
@@ -68,6 +83,10 @@ func (c *keyCache) get(ctx context.Context, name keyName, ask func(context.Conte
 		c.mu.Unlock()
 		c.counted(true)
 		return key, nil
+	}
+	if f, found := c.failed[name]; found && time.Now().Before(f.until) {
+		c.mu.Unlock()
+		return nil, f.err
 	}
 	call, waiting := c.calls[name]
 	if !waiting {
@@ -99,9 +118,23 @@ func (c *keyCache) call(ctx context.Context, name keyName, call *keyCall, ask fu
 		call.key = bytes.Clone(key)
 		c.keep(name, key)
 	}
+	c.fail(name, err)
 	call.err = err
 	delete(c.calls, name)
 	close(call.done)
+}
+
+// fail must be called with mu held. What was not asked of a service is not kept, nor
+// that it did not answer in time, which has cost enough time already.
+func (c *keyCache) fail(name keyName, err error) {
+	delete(c.failed, name)
+	if err == nil || errors.Is(err, keysources.ErrNotForMe) || errors.Is(err, context.DeadlineExceeded) {
+		return
+	}
+	if len(c.failed) >= failedMost {
+		clear(c.failed)
+	}
+	c.failed[name] = failedCall{err, time.Now().Add(failedFor)}
 }
 
 // guarded turns a panic into an error: it would end the process otherwise.

@@ -172,17 +172,27 @@ func TestServicesThatFailAreAskedAgain(t *testing.T) {
 		{"not for it, wrapped", fmt.Errorf("here: %w", keysources.ErrNotForMe), v1alpha1.ReasonNoMatchingKey, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f := &fakeKMS{}
-			m, keys, opener := kmsManifest(t, f), kmsSet(t, "default", f), opening.New(opening.Options{})
-			f.answer = func(context.Context) ([]byte, error) { return nil, c.err }
-			_, err := opener.Open(t.Context(), opening.Request{Manifest: m, Keys: keys})
-			if r := wantRefusal(t, err, c.reason, ""); r.Transient != c.transient {
-				t.Errorf("transient: %v", r.Transient)
-			}
-			f.answer = nil
-			if _, err := opener.Open(t.Context(), opening.Request{Manifest: m, Keys: keys}); err != nil {
-				t.Errorf("afterwards: %v", err)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				f := &fakeKMS{}
+				m, keys, opener := kmsManifest(t, f), kmsSet(t, "default", f), opening.New(opening.Options{})
+				f.answer = func(context.Context) ([]byte, error) { return nil, c.err }
+				_, err := opener.Open(t.Context(), opening.Request{Manifest: m, Keys: keys})
+				if r := wantRefusal(t, err, c.reason, ""); r.Transient != c.transient {
+					t.Errorf("transient: %v", r.Transient)
+				}
+				if !errors.Is(c.err, keysources.ErrNotForMe) {
+					again := false
+					f.answer = func(context.Context) ([]byte, error) { again = true; return nil, c.err }
+					if _, err := opener.Open(t.Context(), opening.Request{Manifest: m, Keys: keys}); err == nil || again {
+						t.Errorf("at once: asked: %v, %v", again, err)
+					}
+				}
+				time.Sleep(6 * time.Second)
+				f.answer = nil
+				if _, err := opener.Open(t.Context(), opening.Request{Manifest: m, Keys: keys}); err != nil {
+					t.Errorf("afterwards: %v", err)
+				}
+			})
 		})
 	}
 }

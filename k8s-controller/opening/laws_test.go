@@ -165,7 +165,7 @@ func TestKeysThatKubectlRenamesAreExplained(t *testing.T) {
 			t.Fatalf("the API server gets %q as it is", key)
 		}
 		_, err := tryOpen(t, m)
-		wantRefusal(t, err, v1alpha1.ReasonDecryptionFailed, "put them in quotes")
+		wantRefusal(t, err, v1alpha1.ReasonMACMismatch, "put them in quotes")
 		quoted := inline(t, "stringData:\n  \""+key+"\": canary\n")
 		if got := content(t, mustOpen(t, quoted)); got[key] != "canary" {
 			t.Errorf("%q in quotes: got %v", key, got)

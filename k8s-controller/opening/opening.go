@@ -114,6 +114,9 @@ func (o *Opener) open(ctx context.Context, r Request) (*Opened, error) {
 	if r.Keys == nil {
 		return nil, refuse(v1alpha1.ReasonNoKeyring, "there is no keyring for this namespace")
 	}
+	if err := checkConflictPolicy(r.Manifest, r.Keys); err != nil {
+		return nil, err
+	}
 	file, err := read(r.Manifest)
 	if err != nil {
 		return nil, err
@@ -160,7 +163,7 @@ func (a *admission) warned(plain *cipher.Opened) []string {
 		if i == maxWarnings {
 			return append(out, fmt.Sprintf("and %d more warnings", len(plain.Warnings)-i))
 		}
-		out = append(out, sanitize(w.String()))
+		out = append(out, Printable(w.String()))
 	}
 	return out
 }

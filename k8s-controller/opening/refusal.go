@@ -41,16 +41,16 @@ const (
 )
 
 func refuse(reason, format string, args ...any) *Refusal {
-	return &Refusal{Reason: reason, Message: sanitize(fmt.Sprintf(format, args...))}
+	return &Refusal{Reason: reason, Message: Printable(fmt.Sprintf(format, args...))}
 }
 
 func invalid(format string, args ...any) *Refusal {
 	return refuse(v1alpha1.ReasonInvalidDocument, format, args...)
 }
 
-// sanitize makes a text that names keys of a stranger's file fit for a status: they
+// Printable makes a text that names keys of a stranger's file fit for a status: they
 // may hold anything.
-func sanitize(s string) string {
+func Printable(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
 			return '?'
@@ -75,6 +75,9 @@ func translate(err error, file *sealedFile, keys *keyring.Set) *Refusal {
 	var none *cipher.NoIdentityError
 	var malformed *formats.Error
 	switch {
+	case errors.As(err, &tampered) && file.vouched() && foundWithKey(tampered.Reason):
+		return refuse(v1alpha1.ReasonMACMismatch, "%sthe file is not what was sealed: a value, a key or the metadata was changed, or moved here from elsewhere%s",
+			file.where(), file.advice(&cipher.TamperedError{Reason: tampered.Reason}))
 	case errors.As(err, &tampered):
 		return refuse(reasonOf(tampered), "%s%s", tampered, file.advice(tampered))
 	case errors.As(err, &none):
@@ -119,6 +122,20 @@ func reasonOf(t *cipher.TamperedError) string {
 	return v1alpha1.ReasonMACMismatch
 }
 
+// vouched reports whether our MAC decides whether the file is what was sealed.
+func (f *sealedFile) vouched() bool { return f.meta != nil && f.meta.Seal != nil }
+
+// foundWithKey reports whether it takes the data key to find a defect. Which of these
+// it is must not be told: somebody who puts another's ciphertext into a manifest of his
+// own would learn from it whether a value is a number, say.
+func foundWithKey(r cipher.Reason) bool {
+	switch r {
+	case cipher.ReasonValue, cipher.ReasonType, cipher.ReasonMAC, cipher.ReasonSealMAC, cipher.ReasonComments, cipher.ReasonSpelling:
+		return true
+	}
+	return false
+}
+
 // advice explains keys that YAML 1.1 readers rename: kubectl sends true for on.
 func (f *sealedFile) advice(t *cipher.TamperedError) string {
 	if !f.inline {
@@ -148,7 +165,7 @@ func looksRenamed(key string) bool {
 func noMatchingKey(keys *keyring.Set, readers []string) *Refusal {
 	if waiting := keys.Waiting(); len(waiting) > 0 {
 		return &Refusal{Reason: v1alpha1.ReasonKeyUnavailable, Transient: true,
-			Message: sanitize(fmt.Sprintf("keyring %s: none of its keys fits, and some cannot be had at present: %s", keys.Name(), some(waiting)))}
+			Message: Printable(fmt.Sprintf("keyring %s: none of its keys fits, and some cannot be had at present: %s", keys.Name(), some(waiting)))}
 	}
 	if len(readers) == 0 {
 		return invalid("sops: the file is sealed for nobody")
@@ -164,7 +181,7 @@ func notUnwrapped(none *cipher.NoIdentityError, keys *keyring.Set) *Refusal {
 		case keysources.Damaged, keysources.Malformed:
 			damaged = true
 		default:
-			return &Refusal{Reason: v1alpha1.ReasonKeyUnavailable, Transient: true, Message: sanitize(none.Error())}
+			return &Refusal{Reason: v1alpha1.ReasonKeyUnavailable, Transient: true, Message: Printable(none.Error())}
 		}
 	}
 	switch {

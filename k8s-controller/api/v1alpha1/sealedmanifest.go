@@ -110,7 +110,8 @@ type SealedManifestSpec struct {
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9./]*[a-z0-9])?$`
 	// +kubebuilder:validation:MaxLength=253
 	Class string `json:"class,omitempty"`
-	// Suspend stops the controller from touching the objects.
+	// Suspend stops the controller from writing objects, but for letting go of them
+	// (Orphan). It does not hold up a deletion.
 	Suspend bool `json:"suspend,omitempty"`
 	// DeletionPolicy says what becomes of the objects when the SealedManifest is
 	// deleted; Delete if empty.
