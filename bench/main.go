@@ -7,6 +7,7 @@
 //	go run ./bench -only kms                keys of a key management service
 //	go run ./bench -only merges             parallel edits, merged by git
 //	go run ./bench -only kustomize          sealed Secrets in kustomize build
+//	go run ./bench -only k8s                controllers in a cluster
 //	go run ./bench -corpus FOLDER           files that come back to the byte
 //
 // The inputs are generated and always the same. Every result is checked: what
@@ -21,6 +22,10 @@
 // three repositories, one merged by gitseal's driver, one by the same driver without
 // a key, and one with files of sops as git merges text. Conflicts are counted, and
 // every merged file is compared with a model.
+//
+// Controllers run beside a control plane of their own: gitseal-controller, and the one
+// of sealed-secrets, which has to be run as root. They are measured only if -only
+// names them.
 //
 // It needs a checkout of the repository, the go command, and, the first time, the
 // Go module proxy: sops is built from source.
@@ -78,6 +83,8 @@ type options struct {
 	corpus   string
 	rounds   int
 	seed     uint64
+	// manifests are those that the controller of k8s-gitseal opens.
+	manifests int
 }
 
 func parseOptions(args []string, log io.Writer) (options, error) {
@@ -94,11 +101,12 @@ func parseOptions(args []string, log io.Writer) (options, error) {
 	flags.StringVar(&o.corpus, "corpus", "", "count the files below `FOLDER` that come back to the byte, and do not measure time")
 	flags.IntVar(&o.rounds, "rounds", defaultRounds, "merge `N` times")
 	flags.Uint64Var(&o.seed, "seed", 1, "make up the history that is merged from this `NUMBER`")
+	flags.IntVar(&o.manifests, "manifests", defaultManifests, "put `N` manifests into the cluster")
 	if err := flags.Parse(args); err != nil {
 		return options{}, err
 	}
-	if o.rounds < 1 {
-		return options{}, fmt.Errorf("-rounds is 1 or more")
+	if o.rounds < 1 || o.manifests < 1 {
+		return options{}, fmt.Errorf("-rounds and -manifests are 1 or more")
 	}
 	if flags.NArg() > 0 {
 		return options{}, fmt.Errorf("unexpected argument %q", flags.Arg(0))
@@ -112,7 +120,7 @@ func run(ctx context.Context, args []string, stdout, log io.Writer) error {
 		return err
 	}
 	cases := selectCases(allCases(o.small), o.only)
-	if len(cases) == 0 && !wantsMerges(o.only) && !wantsKustomize(o.only) {
+	if len(cases) == 0 && !wantsMerges(o.only) && !wantsKustomize(o.only) && !wantsK8s(o.only, k8sName) && !wantsK8s(o.only, k8sPeerName) {
 		return fmt.Errorf("no case matches %q", o.only)
 	}
 	b, cleanup, err := newBench(ctx, o, log)
@@ -163,6 +171,11 @@ func (b *bench) runAll(ctx context.Context, cases []benchCase) (report, error) {
 	if wantsMerges(b.options.only) {
 		var err error
 		rep.Merges, err = b.runMerges(ctx)
+		wrong = errors.Join(wrong, err)
+	}
+	if wantsK8s(b.options.only, k8sName) || wantsK8s(b.options.only, k8sPeerName) {
+		var err error
+		rep.K8s, err = b.runK8s(ctx)
 		wrong = errors.Join(wrong, err)
 	}
 	return rep, wrong

@@ -47,6 +47,7 @@ type report struct {
 	// a JSON file, 0 if that was not measured.
 	Growth float64      `json:"growth,omitempty"`
 	Merges *mergeReport `json:"merges,omitempty"`
+	K8s    *k8sReport   `json:"k8s,omitempty"`
 }
 
 // maxGrowth is what counts as linear for four times the values; a quadratic
@@ -140,6 +141,9 @@ func (r report) markdown() string {
 	}
 	if r.Merges != nil {
 		b.WriteString("\n" + r.Merges.markdown())
+	}
+	if r.K8s != nil {
+		b.WriteString("\n" + r.K8s.markdown())
 	}
 	return b.String()
 }
