@@ -1,0 +1,12 @@
+// Package chaostest breaks a real control plane under two replicas of the real
+// controller, again and again, and then checks all that was ever written. It has tests
+// only.
+//
+// What was written, in its true order, comes from etcd, which keeps every revision. By
+// whom, and what was asked before, comes from the API server's audit log. What went
+// wrong on the way comes from a proxy between each replica and the API server.
+//
+// GITSEAL_TEST_CHAOS_OBJECTS and GITSEAL_TEST_CHAOS_FAULTS make a run longer, and
+// GITSEAL_TEST_SEED repeats the choices of an earlier one. From 100 faults on, the
+// leases are as long as they are in production.
+package chaostest

@@ -1,0 +1,8 @@
+//go:build !unix
+
+package main
+
+import "os/exec"
+
+// alone does nothing here.
+func alone(*exec.Cmd) {}
