@@ -35,7 +35,7 @@ func TestClosedDoorsAreReadStrictly(t *testing.T) {
 		"gitseal: {doors: {a: b}}":    `c:1: gitseal.doors must be a list`,
 		"gitseal: {doors: [[]]}":      `c:1: gitseal.doors must be a string`,
 		"gitseal: {doors: }":          `c:1: gitseal.doors must be one of: open, closed`,
-		"gitseal: {doors: [unsaeal]}": `c:1: gitseal.doors: there is no door "unsaeal"; they are: unseal, get, edit, diff --plaintext, exec, accept --reveal, accept --plain, exposing, keyservice`,
+		"gitseal: {doors: [unsaeal]}": `c:1: gitseal.doors: there is no door "unsaeal"; they are: unseal, get, edit, diff --plaintext, exec, accept --reveal, accept --plain, exposing, kustomize, helm post-render, helm get, keyservice`,
 	} {
 		_, err := rules.Parse("c", []byte(src))
 		if err == nil || err.Error() != want {
