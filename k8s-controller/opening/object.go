@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/validation/path"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/gitseal/gitseal/formats"
@@ -73,7 +73,7 @@ func (r *objectReader) header(root *formats.Node) (header, error) {
 		return h, invalid("%smetadata.namespace: objects are made in the namespace of the SealedManifest only", r.where)
 	case item(meta, "generateName") != nil:
 		return h, invalid("%smetadata.generateName: objects need names of their own", r.where)
-	case len(path.IsValidPathSegmentName(h.name)) > 0 || len(h.name) > maxName:
+	case len(content.IsPathSegmentName(h.name)) > 0 || len(h.name) > maxName:
 		return h, invalid("%smetadata.name is not the name of an object", r.where)
 	case item(meta, "ownerReferences") != nil || item(meta, "finalizers") != nil:
 		r.warn(r.where + "ownerReferences and finalizers are not taken from the file")
