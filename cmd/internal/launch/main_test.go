@@ -73,9 +73,7 @@ func play(role string, args []string) int {
 	case "ignored":
 		fmt.Println(signal.Ignored(syscall.SIGHUP), signal.Ignored(syscall.SIGXFSZ))
 	case "stop-itself":
-		fmt.Println("about to stop")
-		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
-		fmt.Println("went on")
+		stopItself()
 	case "wrapper":
 		return wrap(args)
 	}
@@ -102,6 +100,17 @@ func noteSignals() int {
 		}
 	}
 	return 9
+}
+
+// stopItself goes on only when it has been continued: another thread may be the one
+// that takes the SIGSTOP, and this one would run on until that has happened.
+func stopItself() {
+	continued := make(chan os.Signal, 1)
+	signal.Notify(continued, syscall.SIGCONT)
+	fmt.Println("about to stop")
+	_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+	<-continued
+	fmt.Println("went on")
 }
 
 // reopen reads a file in all the ways that programs do.
