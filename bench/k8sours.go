@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -50,6 +51,7 @@ type oursLane struct {
 	watch        *watch
 	secrets      []secretOf
 	started      int
+	profile      string // folder
 }
 
 // k8sOurs measures gitseal-controller.
@@ -62,7 +64,7 @@ func (b *bench) k8sOurs(ctx context.Context, n int) (k8sLane, *k8sDetail, error)
 		return lane, nil, err
 	}
 	defer p.Close()
-	o := &oursLane{plane: p}
+	o := &oursLane{plane: p, profile: b.options.profile}
 	if err := o.install(ctx); err != nil {
 		return lane, nil, err
 	}
@@ -190,6 +192,7 @@ func (o *oursLane) cold(ctx context.Context, lane *k8sLane, d *k8sDetail) (*cont
 		return nil, err
 	}
 	backlog := slices.Clone(o.secrets)
+	profiled := o.profileServer(ctx)
 	if err := o.probe(ctx, c, d); err != nil {
 		return c, err
 	}
@@ -201,8 +204,29 @@ func (o *oursLane) cold(ctx context.Context, lane *k8sLane, d *k8sDetail) (*cont
 		return c, err
 	}
 	lane.Cold.Wall = end.Sub(c.started)
+	if err := <-profiled; err != nil {
+		return c, err
+	}
 	o.log("cold start: %s, %d probes", lane.Cold.Wall.Round(time.Millisecond), len(d.Probes))
 	return c, o.check(ctx, o.secrets)
+}
+
+// profileServer writes, from now on, where the API server's CPU time goes, if that was
+// asked for. The channel gets one answer.
+func (o *oursLane) profileServer(ctx context.Context) <-chan error {
+	done := make(chan error, 1)
+	if o.profile == "" {
+		done <- nil
+		return done
+	}
+	go func() {
+		data, err := o.api.do(ctx, http.MethodGet, "/debug/pprof/profile?seconds=20", jsonBody, nil)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(o.profile, "kube-apiserver.pprof"), data, 0o600)
+		}
+		done <- err
+	}()
+	return done
 }
 
 // probe makes a new manifest now and then as long as there is a backlog, from when the

@@ -85,6 +85,8 @@ type options struct {
 	seed     uint64
 	// manifests are those that the controller of k8s-gitseal opens.
 	manifests int
+	// profile is the folder for the API server's CPU profile; "" is none.
+	profile string
 }
 
 func parseOptions(args []string, log io.Writer) (options, error) {
@@ -102,6 +104,7 @@ func parseOptions(args []string, log io.Writer) (options, error) {
 	flags.IntVar(&o.rounds, "rounds", defaultRounds, "merge `N` times")
 	flags.Uint64Var(&o.seed, "seed", 1, "make up the history that is merged from this `NUMBER`")
 	flags.IntVar(&o.manifests, "manifests", defaultManifests, "put `N` manifests into the cluster")
+	flags.StringVar(&o.profile, "profile", "", "write a CPU profile of the API server during the cold start of k8s-gitseal into `FOLDER`")
 	if err := flags.Parse(args); err != nil {
 		return options{}, err
 	}
