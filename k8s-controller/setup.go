@@ -153,7 +153,7 @@ func (r *reconciler) uses(keyring string) map[string]int {
 	for i := range list {
 		if s := &list[i].Status; s.Keyring == keyring {
 			for _, k := range s.Keys {
-				out[k.ID]++
+				out[v1alpha1.KeyID(k.ID)]++
 			}
 		}
 	}

@@ -2,7 +2,6 @@ package controller
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -47,7 +46,7 @@ func (w statusWriter) write(ctx context.Context, m *v1alpha1.SealedManifest, nex
 	if equality.Semantic.DeepEqual(m.Status, next) {
 		return false, nil
 	}
-	last := m.DeepCopy()
+	last := m
 	for try := 0; ; try++ {
 		// Without a version, the last try, after the inventory was seen to be the one that
 		// next was made from a moment ago: somebody who keeps changing the manifest's
@@ -62,9 +61,8 @@ func (w statusWriter) write(ctx context.Context, m *v1alpha1.SealedManifest, nex
 		err = w.client.Status().Patch(ctx, out, patch)
 		switch {
 		case err == nil:
-			m.ResourceVersion, m.Generation = out.ResourceVersion, out.Generation
-			m.Status, err = stored(next)
-			return true, err
+			m.ResourceVersion, m.Generation, m.Status = out.ResourceVersion, out.Generation, stored(next)
+			return true, nil
 		case apierrors.IsNotFound(err):
 			return false, nil
 		case !apierrors.IsConflict(err) || try == statusTries:
@@ -84,30 +82,26 @@ func (w statusWriter) write(ctx context.Context, m *v1alpha1.SealedManifest, nex
 }
 
 // stored returns a status as the API server has it, where times are in seconds.
-func stored(s v1alpha1.SealedManifestStatus) (out v1alpha1.SealedManifestStatus, err error) {
-	data, err := json.Marshal(s)
-	if err != nil {
-		return s, err
+func stored(s v1alpha1.SealedManifestStatus) v1alpha1.SealedManifestStatus {
+	out := *s.DeepCopy()
+	if out.LastAppliedTime != nil {
+		*out.LastAppliedTime = out.LastAppliedTime.Rfc3339Copy()
 	}
-	return out, json.Unmarshal(data, &out)
+	for i := range out.Conditions {
+		out.Conditions[i].LastTransitionTime = out.Conditions[i].LastTransitionTime.Rfc3339Copy()
+	}
+	return out
 }
 
-// statusPatch returns the merge patch from last's status to next.
+// statusPatch returns the merge patch from last's status to next. It is made of two
+// manifests that have nothing but these: the sealed form is the same, and large.
 func statusPatch(last *v1alpha1.SealedManifest, next v1alpha1.SealedManifestStatus, versioned bool) (client.Patch, error) {
 	from, to := &v1alpha1.SealedManifest{Status: last.Status}, &v1alpha1.SealedManifest{Status: next}
+	if versioned {
+		to.ResourceVersion = last.ResourceVersion
+	}
 	data, err := client.MergeFrom(from).Data(to)
-	if err != nil || !versioned {
-		return client.RawPatch(types.MergePatchType, data), err
-	}
-	var patch map[string]any
-	if err := json.Unmarshal(data, &patch); err != nil {
-		return nil, err
-	}
-	patch["metadata"] = map[string]any{"resourceVersion": last.ResourceVersion}
-	if data, err = json.Marshal(patch); err != nil {
-		return nil, err
-	}
-	return client.RawPatch(types.MergePatchType, data), nil
+	return client.RawPatch(types.MergePatchType, data), err
 }
 
 // warn emits an event that is not about the status.

@@ -41,7 +41,8 @@ type Options struct {
 	Store *keyring.Store
 	// Sources ask services, by the types of their stanzas: those of keysources/all.
 	Sources map[string]keysources.Source
-	// Uses counts the manifests that each identity of a keyring opened, by its ID.
+	// Uses counts the manifests that each identity of a keyring opened, by
+	// v1alpha1.KeyID of its ID.
 	Uses func(keyring string) map[string]int
 	// Now is the time; time.Now if nil.
 	Now func() time.Time

@@ -27,7 +27,7 @@ func statusOf(old *v1alpha1.SealKeyringStatus, loaded latest, uses map[string]in
 		active[id.ID] = true
 	}
 	for _, id := range loaded.Set.Identities() {
-		s.Identities = append(s.Identities, identityStatus(id, active[id.ID], uses[id.ID]))
+		s.Identities = append(s.Identities, identityStatus(id, active[id.ID], uses[v1alpha1.KeyID(id.ID)]))
 	}
 	ready := readyOf(loaded.Loaded)
 	ready.Type, ready.ObservedGeneration = v1alpha1.ConditionReady, loaded.generation

@@ -34,7 +34,7 @@ func StateOf(m *v1alpha1.SealedManifest) State {
 		}
 	}
 	for _, k := range m.Status.Keys {
-		s.Keys = append(s.Keys, k.ID)
+		s.Keys = append(s.Keys, v1alpha1.KeyID(k.ID))
 	}
 	return s
 }

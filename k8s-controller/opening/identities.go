@@ -44,6 +44,7 @@ func uses(keys *keyring.Set, plain *cipher.Opened) []v1alpha1.KeyUse {
 			if ids := keys.For([]keysources.Stanza{s}); len(ids) > 0 {
 				use.ID = ids[0].ID
 			}
+			use.ID = v1alpha1.KeyID(use.ID)
 			out = append(out, use)
 			break
 		}

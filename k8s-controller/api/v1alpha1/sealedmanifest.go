@@ -1,6 +1,8 @@
 package v1alpha1
 
 import (
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -256,10 +258,22 @@ type SealedManifestStatus struct {
 
 // KeyUse names a key that opened a manifest.
 type KeyUse struct {
-	// ID is public: an age recipient, an ARN, a key's URL.
+	// ID is public: an age recipient, an ARN, a key's URL; of a long one KeyID.
 	ID string `json:"id"`
 	// Type is the kind of key source, as in the sops block: age, kms, hc_vault, …
 	Type string `json:"type"`
+}
+
+// KeyID returns the name of a key in the status of what it opened: the ID itself, or,
+// if that is longer than 100 bytes, its first 24 bytes, "...", and its last 8, as in
+// "age1pq1q0w5v8lsydcwpx0jz...n3dfm7ja". Post-quantum recipients have 1,960 characters,
+// which would be a quarter of each object. They end in a checksum of the whole.
+func KeyID(id string) string {
+	const longest, head, tail = 100, 24, 8
+	if len(id) <= longest || strings.HasPrefix(id, "arn:") || strings.Contains(id, "://") {
+		return id
+	}
+	return id[:head] + "..." + id[len(id)-tail:]
 }
 
 // Integrity says what of a manifest was verified.

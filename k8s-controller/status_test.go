@@ -1,0 +1,52 @@
+package controller_test
+
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	controller "github.com/gitseal/gitseal/k8s-controller"
+	"github.com/gitseal/gitseal/k8s-controller/api/v1alpha1"
+)
+
+// TestStatusAsStored: what is remembered of a written status is what the cache will
+// tell of it, in every field; else it would be written again for ever.
+func TestStatusAsStored(t *testing.T) {
+	at := metav1.NewTime(time.Now())
+	s := v1alpha1.SealedManifestStatus{
+		ObservedGeneration: 3, ObservedDigest: "sha256:00", Keyring: "default", RolloutHash: "h", LastHandledReconcileAt: "now",
+		Keys:            []v1alpha1.KeyUse{{ID: "age1", Type: "age"}},
+		Integrity:       &v1alpha1.Integrity{MAC: "Verified", Context: "Strict"},
+		Resources:       []v1alpha1.Resource{{APIVersion: "v1", Kind: "Secret", Name: "a", UID: "u", ResourceVersion: "7", Merged: true}},
+		LastAppliedTime: &at,
+		Conditions:      []metav1.Condition{{Type: "Ready", Status: "True", Reason: "Applied", Message: "m", ObservedGeneration: 3, LastTransitionTime: at}},
+	}
+	for f, v := range reflect.ValueOf(s).Fields() {
+		if v.IsZero() {
+			t.Errorf("the test does not know the field %s", f.Name)
+		}
+	}
+	data, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want v1alpha1.SealedManifestStatus
+	if err := json.Unmarshal(data, &want); err != nil {
+		t.Fatal(err)
+	}
+	if equality.Semantic.DeepEqual(s, want) {
+		t.Fatal("the times of the test have nothing that would be lost")
+	}
+	got := controller.Stored(s)
+	if !equality.Semantic.DeepEqual(got, want) {
+		t.Error(cmp.Diff(want, got))
+	}
+	if !s.LastAppliedTime.Time.Equal(at.Time) || !s.Conditions[0].LastTransitionTime.Time.Equal(at.Time) {
+		t.Error("it changed its argument")
+	}
+}
