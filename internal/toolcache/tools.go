@@ -44,6 +44,10 @@ func Helm(major int) Tool { return Tool{Module: "helm" + strconv.Itoa(major)} }
 // Flux returns the tool with Flux's real kustomize-controller.
 func Flux() Tool { return Tool{Module: "flux"} }
 
+// ArgoLua returns the tool that runs a health check in the Lua interpreter of Argo CD.
+// Argo CD itself takes a quarter of an hour to build on two cores.
+func ArgoLua() Tool { return Tool{Module: "argolua"} }
+
 // ControllerGen returns the tool that writes the CustomResourceDefinitions and deep
 // copies of k8s-controller/api.
 func ControllerGen() Tool { return Tool{Module: "controller-gen"} }
@@ -51,5 +55,5 @@ func ControllerGen() Tool { return Tool{Module: "controller-gen"} }
 // All returns every tool that tests need, what most of them need first.
 func All() []Tool {
 	return []Tool{Sops("3.13.3"), Sops("3.9.4"), Sops("3.8.1"), Age(), Kubeseal(), Vault(),
-		Kube(), Kustomize(), Helm(3), Helm(4), Flux(), ControllerGen()}
+		Kube(), Kustomize(), Helm(3), Helm(4), Flux(), ArgoLua(), ControllerGen()}
 }
