@@ -13,7 +13,7 @@ import (
 
 // rendering is the version of what is made of a manifest. Whoever changes that raises
 // it, so that a new controller looks at all manifests again.
-const rendering = "gitseal manifest v2"
+const rendering = "gitseal manifest v3"
 
 // Digest returns a digest, sha256:…, of everything that opening and applying a
 // manifest depends on, but for identities: its place, the sealed form, the labels and

@@ -39,9 +39,11 @@ func tracks(key string) bool {
 	case "kubectl.kubernetes.io":
 		return name == "last-applied-configuration"
 	case "app.kubernetes.io":
-		return name == "managed-by"
+		// Argo CD tracks by the label instance, if it is told to track by labels, and
+		// prunes a Secret with it that has no owner (Orphan, Merge).
+		return name == "managed-by" || name == "instance"
 	case "argocd.argoproj.io":
-		return name == "instance" || name == "tracking-id" || name == "compare-options" ||
+		return name == "instance" || name == "tracking-id" || name == "installation-id" || name == "compare-options" ||
 			strings.HasPrefix(name, "sync-") || strings.HasPrefix(name, "hook")
 	case "kustomize.toolkit.fluxcd.io", "helm.toolkit.fluxcd.io", "meta.helm.sh", v1alpha1.Group,
 		"config.kubernetes.io", "internal.config.kubernetes.io",

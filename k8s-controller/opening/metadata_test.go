@@ -13,7 +13,7 @@ import (
 
 func TestMarksOfToolsAreNotCopied(t *testing.T) {
 	kept := []string{
-		"app", "app.kubernetes.io/name", "app.kubernetes.io/instance", "argocd.argoproj.io/secret-type", "argocd.argoproj.io/managed-by",
+		"app", "app.kubernetes.io/name", "argocd.argoproj.io/secret-type", "argocd.argoproj.io/managed-by",
 		"kubectl.kubernetes.io/restartedAt", "example.org/gitseal.dev", "notgitseal.dev/x", "jenkins.io/credentials-type", "helm.sh/resource-policy",
 		"kustomize.toolkit.fluxcd.io.example.org/name", "reflector.v1.k8s.emberstack.com/reflection-allowed",
 	}
@@ -21,7 +21,7 @@ func TestMarksOfToolsAreNotCopied(t *testing.T) {
 		"kubectl.kubernetes.io/last-applied-configuration", "argocd.argoproj.io/instance", "argocd.argoproj.io/tracking-id",
 		"argocd.argoproj.io/sync-wave", "argocd.argoproj.io/sync-options", "argocd.argoproj.io/hook", "argocd.argoproj.io/hook-delete-policy",
 		"argocd.argoproj.io/compare-options", "kustomize.toolkit.fluxcd.io/name", "kustomize.toolkit.fluxcd.io/prune", "helm.toolkit.fluxcd.io/namespace",
-		"meta.helm.sh/release-name", "app.kubernetes.io/managed-by", "gitseal.dev/managed", "gitseal.dev/reconcile-at", "rollout.gitseal.dev/db",
+		"meta.helm.sh/release-name", "app.kubernetes.io/managed-by", "app.kubernetes.io/instance", "argocd.argoproj.io/installation-id", "gitseal.dev/managed", "gitseal.dev/reconcile-at", "rollout.gitseal.dev/db",
 		"config.kubernetes.io/local-config", "internal.config.kubernetes.io/path", "config.k8s.io/owning-inventory",
 		"applyset.kubernetes.io/part-of", "kapp.k14s.io/app", "objectset.rio.cattle.io/hash",
 	}
