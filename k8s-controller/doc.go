@@ -20,7 +20,9 @@
 // SealedManifests, but not their status, which is the controller's own; the metadata
 // of Secrets with the label gitseal.dev/managed (not if Secrets are write-only); the
 // labels of namespaces, which choose keyrings; and keyrings, by way of
-// [keyring.Store]. What comes from lists at the start has a low priority, so that what
+// [keyring.Store]. Manifests of other classes and labels are seen, too, without what is
+// sealed: they may have been ours. A watch that fails for long is told of in the log, in
+// a metric and by /readyz. What comes from lists at the start has a low priority, so that what
 // is new is served first.
 //
 // # What fails

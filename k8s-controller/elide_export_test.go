@@ -9,3 +9,6 @@ func CachedSecret(obj any) (any, error) { return stripSecret(obj) }
 
 // DigestOf is what a status keeps of a manifest.
 func DigestOf(m *v1alpha1.SealedManifest) string { return digest(m, "revision") }
+
+// CachedBy is what the cache of a controller keeps of a SealedManifest.
+func CachedBy(o Options, obj any) (any, error) { return o.stripManifest(obj) }

@@ -8,7 +8,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/gitseal/gitseal/k8s-controller/api/v1alpha1"
 	"github.com/gitseal/gitseal/k8s-controller/metrics"
@@ -38,13 +37,9 @@ func (r *reconciler) unbind(ctx context.Context, m *v1alpha1.SealedManifest, lef
 	return r.removeFinalizer(ctx, m)
 }
 
-// How long others may hold up what a deleted manifest has to do.
-const (
-	// leaveGrace is what the controller of another class has before this one does it.
-	leaveGrace = 30 * time.Second
-	// forbiddenGrace is how long it may be forbidden before the finalizer goes anyway.
-	forbiddenGrace = 10 * time.Minute
-)
+// forbiddenGrace is how long it may be forbidden to take back what was merged before
+// the finalizer goes anyway.
+const forbiddenGrace = 10 * time.Minute
 
 // finish takes back what a deleted manifest has in objects of others. All else is
 // left to the garbage collector, which goes by owner references and does not wait for a
@@ -67,21 +62,6 @@ func (r *reconciler) finish(ctx context.Context, m *v1alpha1.SealedManifest) ver
 		return verdict{}.fail(v1alpha1.ReasonAPIError, "removing the finalizer failed", true)
 	}
 	return verdict{result: metrics.ResultGone}
-}
-
-// leave looks after a manifest of another class: it may have been of ours when it was
-// merged, and there may be no controller of its class to remove the finalizer.
-func (r *reconciler) leave(ctx context.Context, m *v1alpha1.SealedManifest) (reconcile.Result, error) {
-	if m.DeletionTimestamp == nil || !slices.Contains(m.Finalizers, Finalizer) {
-		return reconcile.Result{}, nil
-	}
-	if left := leaveGrace - r.now().Sub(m.DeletionTimestamp.Time); left > 0 {
-		return reconcile.Result{RequeueAfter: left}, nil
-	}
-	if v := r.finish(ctx, m); v.failed() {
-		return reconcile.Result{}, &retry{v.reason, v.message}
-	}
-	return reconcile.Result{}, nil
 }
 
 // terminating reports whether a namespace is being deleted, as far as the cache knows.

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 
@@ -14,8 +15,9 @@ import (
 // nowhere else. It is lost in a restart, and nothing depends on it then. It is safe
 // for concurrent use.
 type memory struct {
-	mu      sync.Mutex // guards entries
+	mu      sync.Mutex // guards what follows
 	entries map[types.NamespacedName]entry
+	newest  string // version of all that it was shown
 }
 
 // entry is about one SealedManifest.
@@ -33,6 +35,9 @@ type entry struct {
 	// corrections are how often drift was undone since first.
 	corrections int
 	first       time.Time
+	// other is the generation that was first seen to be another controller's then.
+	other int64
+	then  time.Time
 	// released is the generation whose objects were let go, see applying.LetGo.
 	released int64
 }
@@ -78,6 +83,28 @@ func (y *memory) catchUp(m *v1alpha1.SealedManifest) bool {
 		e.status.DeepCopyInto(&m.Status)
 	})
 	return upToDate
+}
+
+// seen returns the newest version of a SealedManifest that was met, "" for none.
+func (y *memory) seen() string {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	return y.newest
+}
+
+// leads reports whether what is remembered of a SealedManifest is newer than o, which
+// comes from the API server: nothing can be.
+func (y *memory) leads(o metav1.Object) bool {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	e := y.entries[types.NamespacedName{Namespace: o.GetNamespace(), Name: o.GetName()}]
+	return e.uid == o.GetUID() && e.version != "" && older(o.GetResourceVersion(), e.version)
+}
+
+// doubt drops the status that is remembered of a SealedManifest: the API server has
+// another one.
+func (y *memory) doubt(m *v1alpha1.SealedManifest) {
+	y.change(m, func(e *entry) { e.version, e.status = "", nil })
 }
 
 // older reports whether version a is known to be older than b.
@@ -144,6 +171,18 @@ func (y *memory) fight(m *v1alpha1.SealedManifest, now time.Time) (pause time.Du
 	return pause
 }
 
+// left returns how long it is since the generation was first seen to be another
+// controller's.
+func (y *memory) left(m *v1alpha1.SealedManifest, now time.Time) (since time.Duration) {
+	y.change(m, func(e *entry) {
+		if e.other != m.Generation {
+			e.other, e.then = m.Generation, now
+		}
+		since = now.Sub(e.then)
+	})
+	return since
+}
+
 // hasLetGo takes note that the objects of a generation were let go.
 func (y *memory) hasLetGo(m *v1alpha1.SealedManifest) {
 	y.change(m, func(e *entry) { e.released = m.Generation })
@@ -168,6 +207,9 @@ func (y *memory) change(m *v1alpha1.SealedManifest, f func(*entry)) {
 	key := types.NamespacedName{Namespace: m.Namespace, Name: m.Name}
 	y.mu.Lock()
 	defer y.mu.Unlock()
+	if y.newest == "" || older(y.newest, m.ResourceVersion) {
+		y.newest = m.ResourceVersion
+	}
 	e := y.entries[key]
 	if e.uid != m.UID {
 		e = entry{uid: m.UID}

@@ -47,7 +47,8 @@ type Options struct {
 	Class string
 	// Namespaces to watch; all if empty.
 	Namespaces []string
-	// LabelSelector chooses among SealedManifests, nil takes all.
+	// LabelSelector chooses among SealedManifests, nil takes all. Of the others, too, the
+	// cache has all that is not sealed: they may be of ours that lost a label.
 	LabelSelector labels.Selector
 	// SecretAccess is SecretAccessFull if empty.
 	SecretAccess SecretAccess
@@ -84,6 +85,9 @@ type Options struct {
 	// Registry takes the metrics; controller-runtime's, which MetricsAddr serves, if
 	// nil.
 	Registry prometheus.Registerer
+
+	// These are the constants of the same names, if 0.
+	watchGrace, listGrace, leaveGrace time.Duration
 }
 
 // LeaseTimes are those of leader election. Duration is how long others wait for a
@@ -102,6 +106,9 @@ func (o Options) complete() (Options, error) {
 	if o.MaxConcurrent == 0 {
 		o.MaxConcurrent = max(8, 2*runtime.GOMAXPROCS(0))
 	}
+	or(&o.watchGrace, watchGrace)
+	or(&o.listGrace, listGrace)
+	or(&o.leaveGrace, leaveGrace)
 	o.Lease = o.Lease.complete()
 	if o.Env == nil {
 		o.Env = os.Getenv
@@ -116,15 +123,17 @@ func (o Options) complete() (Options, error) {
 }
 
 func (l LeaseTimes) complete() LeaseTimes {
-	or := func(d *time.Duration, def time.Duration) {
-		if *d == 0 {
-			*d = def
-		}
-	}
 	or(&l.Duration, 15*time.Second)
 	or(&l.Renew, 10*time.Second)
 	or(&l.Retry, 2*time.Second)
 	return l
+}
+
+// or makes d the default if it is 0.
+func or(d *time.Duration, def time.Duration) {
+	if *d == 0 {
+		*d = def
+	}
 }
 
 func (o Options) check() error {

@@ -30,11 +30,12 @@ var (
 
 // addChecks adds /healthz, which says that the process answers, and /readyz: it has
 // all it needs to open manifests.
-func addChecks(mgr manager.Manager, store *keyring.Store) error {
+func addChecks(mgr manager.Manager, store *keyring.Store, seen *watching) error {
 	synced := &syncCheck{cache: mgr.GetCache()}
 	return errors.Join(
 		mgr.AddHealthzCheck("ping", healthz.Ping),
 		mgr.AddReadyzCheck("caches", synced.check),
+		mgr.AddReadyzCheck("watches", seen.check),
 		mgr.AddReadyzCheck("identity", func(*http.Request) error {
 			if !store.Ready() {
 				return errNoIdentity
@@ -45,8 +46,8 @@ func addChecks(mgr manager.Manager, store *keyring.Store) error {
 	)
 }
 
-// syncCheck reports whether a cache was in step once: a connection that is lost later
-// does not make a replica useless.
+// syncCheck reports whether a cache was in step once: what happens later is for
+// watching to say.
 type syncCheck struct {
 	cache cache.Cache
 

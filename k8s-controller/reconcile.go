@@ -6,11 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
-	"slices"
-	"strings"
 	"time"
 
-	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -95,16 +92,15 @@ func (r *reconciler) Reconcile(ctx context.Context, q reconcile.Request) (reconc
 	var m v1alpha1.SealedManifest
 	if err := r.cached.Get(ctx, q.NamespacedName, &m); client.IgnoreNotFound(err) != nil {
 		return reconcile.Result{}, fmt.Errorf("reading from the cache: %w", err)
-	} else if err != nil || m.Spec.Class != r.opts.Class {
+	} else if err == nil && !r.opts.handles(&m) {
+		return r.leave(ctx, &m)
+	} else if err != nil {
 		r.forget(q)
-		if err == nil {
-			return r.leave(ctx, &m)
-		}
 		r.metrics.Reconciled(metrics.ResultGone, r.now().Sub(began))
 		return reconcile.Result{}, nil
 	}
 	if !r.memory.catchUp(&m) {
-		return reconcile.Result{}, nil // the cache is about to tell of the newer one
+		return r.await(ctx, &m)
 	}
 	v := r.pass(ctx, &m)
 	err := r.conclude(ctx, &m, v)
@@ -328,73 +324,9 @@ func (r *reconciler) again(m *v1alpha1.SealedManifest, v verdict) time.Duration 
 // jittered returns about d.
 func jittered(d time.Duration) time.Duration { return d - d/10 + rand.N(d/5+1) }
 
-// forget drops all that is known of a manifest that is not there, or is another
-// controller's.
+// forget drops all that is known of a manifest that is not there.
 func (r *reconciler) forget(q reconcile.Request) {
 	r.first.pass(q.NamespacedName)
 	r.memory.forget(q.NamespacedName)
 	r.metrics.Tracker().Forget(q.NamespacedName)
 }
-
-// conclude writes the status, says what is new in events, and counts.
-func (r *reconciler) conclude(ctx context.Context, m *v1alpha1.SealedManifest, v verdict) error {
-	switch {
-	case v.result == metrics.ResultGone:
-		r.metrics.Tracker().Forget(client.ObjectKeyFromObject(m))
-		return nil
-	case v.result == metrics.ResultSkipped, v.waits, r.blip(m, v):
-		r.metrics.Tracker().Observe(client.ObjectKeyFromObject(m), metrics.StateOf(m))
-		return nil
-	}
-	if errors.Is(ctx.Err(), context.Canceled) {
-		return ctx.Err() // shutting down: what failed for that says nothing
-	}
-	r.count(m, v)
-	next := v.status(m, r.now())
-	before := m.DeepCopy()
-	wrote, err := r.status.write(ctx, m, next)
-	if err != nil {
-		return err
-	}
-	if wrote {
-		r.memory.wrote(m)
-		r.metrics.Wrote("SealedManifest")
-	}
-	r.status.tell(before, m, v, r.first.isLong())
-	if was, is := readyOf(before.Status), readyOf(m.Status); v.result == metrics.ResultStalled && (was.Reason != is.Reason || was.Message != is.Message) {
-		logf.FromContext(ctx).Info("stalled: this is not tried again until something changes", "reason", is.Reason, "message", is.Message)
-	}
-	r.metrics.Tracker().Observe(client.ObjectKeyFromObject(m), metrics.StateOf(m))
-	if took, first := r.memory.ready(m, r.now()); first && !v.failed() {
-		r.metrics.BecameReady(took)
-	}
-	logf.FromContext(ctx).V(1).Info("reconciled", "result", string(v.result), "reason", v.reason)
-	return nil
-}
-
-// blip reports whether a pass only met a change that came in its way, as happens, and
-// is tried again at once: no reason to say that the manifest is not ready.
-func (r *reconciler) blip(m *v1alpha1.SealedManifest, v verdict) bool {
-	return v.result == metrics.ResultRetry && v.reason == v1alpha1.ReasonProgressing &&
-		r.backoff.NumRequeues(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(m)}) < blips
-}
-
-// count counts what a pass wrote.
-func (r *reconciler) count(m *v1alpha1.SealedManifest, v verdict) {
-	if v.outcome == nil {
-		return
-	}
-	for _, name := range slices.Concat(v.outcome.Wrote, v.outcome.Pruned) {
-		kind, _, _ := strings.Cut(name, "/")
-		r.metrics.Wrote(kind)
-	}
-	if len(v.outcome.Wrote) > 0 && len(v.outcome.Drifted) > 0 {
-		r.metrics.DriftCorrected(len(v.outcome.Drifted))
-		r.memory.corrected(m, r.now())
-	}
-}
-
-var _ logr.Marshaler = verdict{}
-
-// MarshalLog is what structured logs show.
-func (v verdict) MarshalLog() any { return string(v.result) + " " + v.reason }

@@ -93,6 +93,9 @@ func run(ctx context.Context, o Options, working chan<- struct{}) error {
 	if err != nil {
 		return err
 	}
+	seen := &watching{log: o.Log.WithName("watching"), watchGrace: o.watchGrace, listGrace: o.listGrace, report: m.WatchesFailing}
+	connection.Wrap(seen.locate)
+	opts.Cache.NewInformer, opts.Cache.DefaultWatchErrorHandler = seen.newInformer(len(o.Namespaces) > 1), seen.tried
 	if o.LeaderElect {
 		f := fence.New(fence.Options{Refused: m.WriteRefused})
 		connection.Wrap(f.Wrap)
@@ -106,7 +109,8 @@ func run(ctx context.Context, o Options, working chan<- struct{}) error {
 	if err != nil {
 		return explained("connecting to the API server", err)
 	}
-	if err := setup(ctx, mgr, o, m); err != nil {
+	seen.exists = existsIn(mgr.GetCache())
+	if err := setup(ctx, mgr, o, m, seen); err != nil {
 		return err
 	}
 	err = mgr.Add(always(func(context.Context) error { close(working); return nil }))
@@ -164,7 +168,7 @@ func cacheOptions(o Options) cache.Options {
 		ReaderFailOnMissingInformer: true,
 		DefaultTransform:            strip,
 		ByObject: map[client.Object]cache.ByObject{
-			&v1alpha1.SealedManifest{}: {Label: o.LabelSelector, Namespaces: namespaces},
+			&v1alpha1.SealedManifest{}: {Namespaces: namespaces, Transform: o.stripManifest},
 			&corev1.Secret{}:           {Label: labels.SelectorFromSet(managedLabels()), Namespaces: namespaces, Transform: stripSecret},
 		},
 	}

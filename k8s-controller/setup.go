@@ -41,7 +41,7 @@ const passTimeout = 2 * time.Minute
 var ErrNotInstalled = errors.New("the CustomResourceDefinitions of gitseal.dev are not installed")
 
 // setup adds to a manager all that keeps SealKeyrings and SealedManifests.
-func setup(ctx context.Context, mgr manager.Manager, o Options, m *metrics.Metrics) error {
+func setup(ctx context.Context, mgr manager.Manager, o Options, m *metrics.Metrics, seen *watching) error {
 	store := &keyring.Store{}
 	store.Subscribe(func(name string) { observeKeys(store, m.Tracker(), name) })
 	r, err := newReconciler(mgr, o, m, store)
@@ -58,6 +58,7 @@ func setup(ctx context.Context, mgr manager.Manager, o Options, m *metrics.Metri
 	}
 	err = keyrings.Setup(mgr, keyrings.Options{
 		Namespace: o.KeyringNamespace, Store: store, Sources: all.Sources(o.Env), Uses: r.uses,
+		NewInformer: seen.newInformer(false), WatchError: seen.tried,
 	})
 	if err != nil {
 		return explained("setting up keyrings", err)
@@ -68,7 +69,11 @@ func setup(ctx context.Context, mgr manager.Manager, o Options, m *metrics.Metri
 	if err := mgr.Add(leading{r.first, r.list}); err != nil {
 		return fmt.Errorf("adding the measurement of the first pass: %w", err)
 	}
-	return addChecks(mgr, store)
+	back := setbacks{version: versionOf(r.live), seen: r.memory.seen, every: setbackEvery, retry: setbackRetry}
+	if err := mgr.Add(always(back.watch)); err != nil {
+		return fmt.Errorf("adding the watch for restored backups: %w", err)
+	}
+	return addChecks(mgr, store, seen)
 }
 
 // preheat names what is cached. So a standby has it, readiness waits for it, and a

@@ -13,8 +13,8 @@ import (
 // object that the controller keeps.
 type known func(types.NamespacedName) (uid, resourceVersion string, found bool)
 
-// owned tells which Secrets the cache has that a manifest controls, but those that are
-// being deleted.
+// owned tells which Secrets the cache has that a manifest, or one of the same name before
+// it, controls, but those that are being deleted.
 type owned func(*v1alpha1.SealedManifest) []v1alpha1.Resource
 
 // settled reports whether the last pass over a manifest succeeded and nothing that its
@@ -45,7 +45,7 @@ func untouched(m *v1alpha1.SealedManifest, look known) bool {
 }
 
 // strays reports whether a manifest controls what its status does not name: a pass was
-// cut off between the two.
+// cut off between the two, or one of the same name left it behind.
 func strays(m *v1alpha1.SealedManifest, look owned) bool {
 	return slices.ContainsFunc(look(m), func(have v1alpha1.Resource) bool {
 		return !slices.ContainsFunc(m.Status.Resources, func(r v1alpha1.Resource) bool { return isSecret(r) && r.Name == have.Name })

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gitseal/gitseal/k8s-controller/api/v1alpha1"
 	"github.com/gitseal/gitseal/k8s-controller/applying"
+	"github.com/gitseal/gitseal/k8s-controller/kubetest"
 )
 
 // leaveBehind does what a controller does that is killed before it writes the status.
@@ -44,4 +45,19 @@ func TestSecretOfACutOffPassGoes(t *testing.T) {
 	if w.secret("db") == nil || w.secret("copy") == nil {
 		t.Error("another Secret is gone, too")
 	}
+}
+
+func TestSecretThatTheGarbageCollectorMissedGoes(t *testing.T) {
+	// It was not looking when a manifest was deleted and another of the same name made.
+	w := newWorldIn(t, kubetest.Start(t))
+	first := w.run()
+	w.put(sealed{name: "db", data: map[string]string{"a": w.value("1")}})
+	m := w.awaitReason("db", v1alpha1.ReasonApplied)
+	first.stop()
+	w.leaveBehind(m, "of-the-first")
+	w.check(w.api.Delete(t.Context(), m))
+	w.put(sealed{name: "db", data: map[string]string{"a": w.value("2")}})
+	w.run()
+	w.awaitGone("of-the-first")
+	w.awaitData("db", map[string]string{"a": w.value("2")})
 }

@@ -197,9 +197,10 @@ func (e *ending) Eventf(runtime.Object, runtime.Object, string, string, string, 
 
 // Finish looks at a deleted manifest of a controller without class.
 func Finish(m *v1alpha1.SealedManifest, terminating bool, err error, at time.Time) (released, unbound bool, events int) {
+	counts, _ := metrics.New(prometheus.NewRegistry(), metrics.Options{})
 	e := &ending{one: one{m: m}, terminating: terminating, err: err}
 	r := &reconciler{
-		cached: e, release: e, memory: newMemory(), now: func() time.Time { return at }, first: newFirstPass(func(time.Duration) {}),
+		opts: Options{leaveGrace: leaveGrace}, metrics: counts, cached: e, release: e, memory: newMemory(), now: func() time.Time { return at }, first: newFirstPass(func(time.Duration) {}),
 		status: statusWriter{client: e, events: e},
 	}
 	if m.Spec.Class == "" {

@@ -151,14 +151,15 @@ func lookUp(cached client.Reader) known {
 	}
 }
 
-// ownerIndex finds Secrets by the UID of the SealedManifest that controls them.
+// ownerIndex finds Secrets by the name of the SealedManifest that controls them: those of
+// one of the same name that is no more are found, too.
 const ownerIndex = "gitseal.owner"
 
 // indexOwners has the cache of Secrets' metadata keep that index.
 func indexOwners(ctx context.Context, indexer client.FieldIndexer) error {
 	return indexer.IndexField(ctx, partial(secretKind()), ownerIndex, func(o client.Object) []string {
 		if ref := metav1.GetControllerOfNoCopy(o); ref != nil && ref.Kind == manifestKind().Kind {
-			return []string{string(ref.UID)}
+			return []string{ref.Name}
 		}
 		return nil
 	})
@@ -170,7 +171,7 @@ func lookUpOwned(cached client.Reader) owned {
 		list := &metav1.PartialObjectMetadataList{}
 		list.SetGroupVersionKind(secretKind())
 		err := cached.List(context.Background(), list, client.InNamespace(m.Namespace),
-			client.MatchingFields{ownerIndex: string(m.UID)}, client.UnsafeDisableDeepCopy)
+			client.MatchingFields{ownerIndex: m.Name}, client.UnsafeDisableDeepCopy)
 		if err != nil {
 			return nil
 		}

@@ -40,15 +40,17 @@ Examples:
    # without the right to read Secrets: they are applied again every five minutes
    gitseal-controller run --secret-access write-only --resync 5m
 
-   # for two namespaces, where RBAC gives rights in no other
+   # for two namespaces, where RBAC gives rights in no other; if they are missing in
+   # one, it works in the other, and is not ready
    gitseal-controller run --namespaces shop,blog
 
    # on your own machine, for a look
    gitseal-controller run --kubeconfig ~/.kube/config --leader-elect=false \
        --metrics-secure=false --metrics-addr 127.0.0.1:8080
 
-/healthz says that it runs, /readyz that it has a key that opens manifests. Metrics
-are served by HTTPS to those who may get /metrics. No endpoint decrypts.
+/healthz says that it runs, /readyz that it has a key that opens manifests and sees
+what it keeps; /readyz/watches says what it cannot watch, and why. Metrics are served
+by HTTPS to those who may get /metrics. No endpoint decrypts.
 
 In a container with a memory limit, the garbage collector keeps below nine tenths of
 it; GOMEMLIMIT says otherwise.`,

@@ -18,7 +18,8 @@ func k8sCommand(s std, u *ui) *cli.Command {
 		Usage:     "ask a cluster how its SealedManifests are, and whom to seal for",
 		UsageText: "gitseal k8s COMMAND [FLAGS] [NAME]…",
 		Description: `Runs kubectl, so that what gets you into the cluster is what always does. Only
-SealedManifests, SealKeyrings and one ConfigMap are read: no Secret, and nothing is written.
+SealedManifests, SealKeyrings, one ConfigMap and the controller's Lease are read: no Secret, and
+nothing is written.
 
 A SealedManifest in a file is looked at by gitseal check, without a cluster.`,
 		Subcommands: []*cli.Command{k8sStatusCommand(s, u), k8sRecipientsCommand(s, u)},
@@ -116,10 +117,17 @@ func ago(at, now time.Time) string {
 	return strconv.Itoa(int(d/time.Second)) + "s"
 }
 
-// shortKey abbreviates a key's ID for a table; the whole one is in the JSON.
+// shortKey abbreviates a key's ID for a table; the JSON has what the cluster has. Of
+// age's the beginning and the end tell them apart, as who and inspect show it of the
+// long ones; of these, a manifest's status has no more, with three dots between. In those
+// of services the middle does: they are short enough.
 func shortKey(id string) string {
-	if r := []rune(id); len(r) > 40 {
-		return string(r[:16]) + "…" + string(r[len(r)-8:])
+	most := 120
+	if strings.HasPrefix(id, "age1") {
+		id, most = strings.Replace(id, "...", "…", 1), 40
+	}
+	if r := []rune(id); len(r) > most {
+		return string(r[:24]) + "…" + string(r[len(r)-8:])
 	}
 	return id
 }

@@ -11,6 +11,8 @@ import (
 type clusterStatusJSON struct {
 	Manifests []manifestStatusJSON `json:"manifests"`
 	Keyrings  []keyringStatusJSON  `json:"keyrings"`
+	// Controllers is null if they cannot be seen.
+	Controllers []controllerJSON `json:"controllers"`
 }
 
 type manifestStatusJSON struct {
@@ -56,7 +58,7 @@ type identityJSON struct {
 }
 
 func (st clusterStatus) json() clusterStatusJSON {
-	out := clusterStatusJSON{Manifests: []manifestStatusJSON{}, Keyrings: []keyringStatusJSON{}}
+	out := clusterStatusJSON{Manifests: []manifestStatusJSON{}, Keyrings: []keyringStatusJSON{}, Controllers: st.controllersJSON()}
 	for _, m := range st.manifests {
 		j := manifestStatusJSON{
 			Namespace: m.Namespace, Name: m.Name, State: m.State, Reason: m.Ready.Reason, Message: m.Ready.Message, Since: moment(m.Ready.Since),

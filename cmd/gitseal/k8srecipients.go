@@ -36,8 +36,7 @@ Examples:
 			&cli.StringFlag{Name: "keyring", Usage: "the `NAME` of the SealKeyring; needed if there are several"},
 			&cli.BoolFlag{Name: "rule", Usage: "print a rule for .sops.yaml"},
 			&cli.StringFlag{Name: "path", Usage: "the `REGEX` of files that the rule is for", Value: `\.sealed\.ya?ml$`},
-			&cli.StringFlag{Name: "controller-namespace", Usage: "the `NAMESPACE` that gitseal-controller runs in", Value: "gitseal-system"},
-			jsonFlag(),
+			controllerNamespaceFlag(), jsonFlag(),
 		}, clusterFlags()),
 		Action: func(c *cli.Context) error { return runK8sRecipients(c, u) },
 	}

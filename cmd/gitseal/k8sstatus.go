@@ -21,11 +21,13 @@ func k8sStatusCommand(_ std, u *ui) *cli.Command {
 controller to see it; why, by which key, what was verified (its MAC, and its context: strict is
 this name, namespace any name in it, keyring anywhere), and when an object was last written. What a
 failing one had applied before is still there. Of each keyring: its keys, how many manifests each
-opens, and which retiring ones nothing in the cluster needs any more.
+opens, and which retiring ones nothing in the cluster needs any more. Of the controller: which of its
+replicas leads, and when it was last heard of.
 
-All of it is what the controller has written into the objects' status.
+All else is what the controller has written into the objects' status: without one that runs, it
+is what once was.
 
-Exit code 3 if a manifest or a keyring is failing.
+Exit code 3 if a manifest or a keyring is failing, or no controller has renewed its lease.
 
 Examples:
    gitseal k8s status                      # in the namespace of the context
@@ -35,7 +37,7 @@ Examples:
 		Flags: slices.Concat([]cli.Flag{
 			&cli.StringFlag{Name: "namespace", Aliases: []string{"n"}, Usage: "the `NAMESPACE`; by default that of the context"},
 			&cli.BoolFlag{Name: "all-namespaces", Aliases: []string{"A"}, Usage: "all namespaces"},
-			jsonFlag(), quietFlag(),
+			controllerNamespaceFlag(), jsonFlag(), quietFlag(),
 		}, clusterFlags()),
 		Action: func(c *cli.Context) error {
 			u.quiet = c.Bool("quiet")
@@ -48,6 +50,10 @@ Examples:
 type clusterStatus struct {
 	manifests []cluster.Manifest
 	keyrings  []cluster.Keyring
+	// controllers is nil if they cannot be seen.
+	controllers []cluster.Controller
+	// home is the namespace of the controllers.
+	home string
 	// several namespaces are listed.
 	wide bool
 	now  time.Time
@@ -62,7 +68,7 @@ func runK8sStatus(c *cli.Context, u *ui) error {
 		return err
 	}
 	kubectl := newKubectl(c)
-	st := clusterStatus{wide: where.All, now: time.Now()}
+	st := clusterStatus{wide: where.All, home: c.String("controller-namespace")}
 	var err error
 	if st.manifests, err = kubectl.Manifests(c.Context, where); err != nil {
 		return explainCluster(err)
@@ -70,6 +76,10 @@ func runK8sStatus(c *cli.Context, u *ui) error {
 	if st.keyrings, err = keyringsIfAllowed(c.Context, kubectl, u); err != nil {
 		return err
 	}
+	if st.controllers, err = controllersIfSeen(c.Context, kubectl, st.home, st.manifests, u); err != nil {
+		return err
+	}
+	st.now = time.Now()
 	if c.Bool("json") {
 		if err := u.json(st.json()); err != nil {
 			return err
@@ -100,6 +110,10 @@ func (st clusterStatus) print(u *ui) {
 		}
 		st.printKeyrings(u)
 	}
+	if len(st.manifests)+len(st.keyrings) > 0 && st.controllers != nil {
+		fmt.Fprintln(u.out)
+	}
+	st.printControllers(u)
 }
 
 func (st clusterStatus) printManifests(u *ui) {
@@ -115,10 +129,26 @@ func (st clusterStatus) printManifests(u *ui) {
 	}
 	u.table(rows)
 	for _, m := range st.manifests {
-		if (m.State == cluster.Failing || m.State == cluster.Drifted) && m.Ready.Message != "" {
-			fmt.Fprintf(u.out, "\n%s: %s\n", m.Name, m.Ready.Message)
+		if !explained(m) {
+			continue
 		}
+		name := m.Name
+		if st.wide {
+			name = m.Namespace + "/" + m.Name
+		}
+		fmt.Fprintf(u.out, "\n%s: %s\n", name, m.Ready.Message)
 	}
+}
+
+// explained reports whether the message of a manifest says what there is to know.
+func explained(m cluster.Manifest) bool {
+	switch m.State {
+	case cluster.Failing, cluster.Drifted:
+		return m.Ready.Message != ""
+	case cluster.Waiting:
+		return m.Ready.Status == "Unknown" && m.Ready.Message != ""
+	}
+	return false
 }
 
 // verified says what of a manifest was: its MAC and its context.
@@ -200,7 +230,7 @@ func (st clusterStatus) result(u *ui) error {
 		u.note("there are no SealedManifests here; -n names another namespace, -A looks in all")
 	}
 	if n := count[cluster.Waiting]; n > 0 {
-		u.note(fmt.Sprintf("%s waiting for a controller to see the current version; kubectl -n gitseal-system get pods shows whether it runs", are(n, "SealedManifest")))
+		u.note(fmt.Sprintf("%s waiting for a controller to see the current version; kubectl -n %s get pods shows whether it runs", are(n, "SealedManifest"), st.home))
 	}
 	keyrings := 0
 	for _, kr := range st.keyrings {
@@ -217,13 +247,21 @@ func (st clusterStatus) result(u *ui) error {
 	if keyrings > 0 {
 		text += fmt.Sprintf("; %s failing", counted(keyrings, "keyring"))
 	}
-	if count[cluster.Failing] == 0 && keyrings == 0 {
+	lost := st.lost()
+	if lost > 0 {
+		text += "; no controller runs"
+	}
+	if count[cluster.Failing] == 0 && keyrings == 0 && lost == 0 {
 		if len(st.manifests) > 0 {
 			u.note(text)
 		}
 		return nil
 	}
-	return &commandError{code: exitWrongState, text: text, hint: "docs/kubernetes.md lists the reasons and what to do; what was applied before is still there"}
+	hint := "docs/kubernetes.md lists the reasons and what to do; what was applied before is still there"
+	if lost > 0 {
+		hint = "what was applied before is still there, but nobody keeps it; kubectl -n " + st.home + " get pods shows what the controller does"
+	}
+	return &commandError{code: exitWrongState, text: text, hint: hint}
 }
 
 func are(n int, noun string) string {

@@ -41,9 +41,10 @@ type Options struct {
 	// Known is what a cache of the metadata of Secrets with the managed label holds.
 	// It saves requests, and nothing else hangs on it. Nil if there is no cache.
 	Known func(types.NamespacedName) (uid, resourceVersion string, found bool)
-	// Owned is what the same cache says that a manifest controls, but what is being
-	// deleted. What of it is not in the inventory is of a pass that was cut off before
-	// it could say what it wrote: it is pruned. Nil if there is no cache.
+	// Owned is what the same cache says that a manifest, or one of the same name before
+	// it, controls, but what is being deleted. What of it is not in the inventory is of a
+	// pass that was cut off before it could say what it wrote, or was left behind by the
+	// garbage collector: it is pruned. Nil if there is no cache.
 	Owned func(m *v1alpha1.SealedManifest) []v1alpha1.Resource
 	// Impersonate returns a client that acts as a user, system:serviceaccount:NS:NAME,
 	// and reads without a cache. Nil: nothing but Secrets is applied.

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gitseal/gitseal/k8s-controller/api/v1alpha1"
@@ -186,7 +187,9 @@ func (r *run) read(ctx context.Context, t *target, o client.Object) error {
 }
 
 // confirm fails unless the manifest, read from the server now, is the one that this
-// pass works on: the same object and generation, and deleted or not as is expected.
+// pass works on: the same object and generation, and deleted or not as is expected. If
+// it is older than what the pass has, that never was: the server's data was set back, and
+// its generations are counted anew.
 func (r *run) confirm(ctx context.Context, deleted bool) error {
 	o := &metav1.PartialObjectMetadata{}
 	o.SetGroupVersionKind(v1alpha1.GroupVersion().WithKind(manifestKind))
@@ -195,10 +198,16 @@ func (r *run) confirm(ctx context.Context, deleted bool) error {
 	case isAbsent(err):
 	case err != nil:
 		return describe(err, &target{gvk: o.GroupVersionKind(), name: r.m.Name})
-	case o.UID == r.m.UID && o.Generation == r.m.Generation && (o.DeletionTimestamp != nil) == deleted:
+	case o.UID == r.m.UID && o.Generation == r.m.Generation && (o.DeletionTimestamp != nil) == deleted && !older(o, r.m):
 		return nil
 	}
 	return changing("SealedManifest/" + r.m.Name)
+}
+
+// older reports whether one version of an object is known to be older than another.
+func older(a, b metav1.Object) bool {
+	c, err := resourceversion.CompareResourceVersion(a.GetResourceVersion(), b.GetResourceVersion())
+	return err == nil && c < 0
 }
 
 // isAbsent reports whether an object, but not its namespace, is missing.

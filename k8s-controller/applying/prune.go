@@ -54,7 +54,8 @@ func (r *run) pruneStrays(ctx context.Context, targets []*target) error {
 	return nil
 }
 
-// removeStray removes an object if we wrote it for this very manifest.
+// removeStray removes an object if we wrote it for this very manifest, or for one of the
+// same name before it.
 func (r *run) removeStray(ctx context.Context, t *target, res v1alpha1.Resource) error {
 	o, err := r.metadata(ctx, t)
 	if isAbsent(err) {
@@ -64,10 +65,36 @@ func (r *run) removeStray(ctx context.Context, t *target, res v1alpha1.Resource)
 		return err
 	}
 	owner := metav1.GetControllerOf(o)
-	if owner == nil || owner.UID != r.m.UID || managed(o) < 0 || o.Annotations[v1alpha1.ManifestAnnotation] != r.m.Name {
+	switch {
+	case owner == nil || managed(o) < 0 || o.Annotations[v1alpha1.ManifestAnnotation] != r.m.Name:
+		return nil
+	case owner.UID == r.m.UID:
+		return r.removeOurs(ctx, t, res, o)
+	case owner.Name == r.m.Name && len(o.OwnerReferences) == 1:
+		return r.collect(ctx, t, res, o)
+	}
+	return nil
+}
+
+// collect does what the garbage collector should have done: it deletes an object whose
+// only owner is no more. The collector misses the end of a manifest if it was not looking,
+// and finds one of the same name when it looks again. That this manifest is there says
+// that the other is not.
+func (r *run) collect(ctx context.Context, t *target, res v1alpha1.Resource, o *metav1.PartialObjectMetadata) error {
+	if h := r.holder(o); !h.ours || o.UID != res.UID || o.DeletionTimestamp != nil {
 		return nil
 	}
-	return r.removeOurs(ctx, t, res, o)
+	if err := r.confirm(ctx, false); err != nil {
+		return err
+	}
+	err := r.delete(ctx, t, state{exists: true, uid: o.UID, rv: o.ResourceVersion})
+	if isAbsent(err) {
+		return nil
+	}
+	if err == nil {
+		add(&r.out.Pruned, t.String())
+	}
+	return err
 }
 
 // former returns an object of the inventory, without content.

@@ -224,3 +224,15 @@ func TestEveryWriteCarriesPreconditions(t *testing.T) {
 		}
 	}
 }
+
+func TestNothingIsWrittenForAManifestThatNeverWas(t *testing.T) {
+	// The API server's data was set back: of the same object and generation it may have
+	// another content now.
+	b := newBed(t)
+	m := b.manifest("db")
+	b.apply(m, b.secret("db", "a=1"))
+	b.kubectl("annotate", "secret", "db", "theirs=yes") // so that it is looked at
+	m.ResourceVersion += "0"
+	b.fails(v1alpha1.ReasonProgressing, true, m, b.secret("db", "a=2"))
+	b.wantData("db", "a=1")
+}

@@ -11,7 +11,8 @@ import (
 	"github.com/gitseal/gitseal/k8s-controller/applying"
 )
 
-// owning answers as a cache does that has what the server has.
+// owning answers as a cache does that has what the server has: it goes by the name of the
+// controller.
 func (b *bed) owning(m *v1alpha1.SealedManifest) []v1alpha1.Resource {
 	b.t.Helper()
 	var list corev1.SecretList
@@ -20,7 +21,7 @@ func (b *bed) owning(m *v1alpha1.SealedManifest) []v1alpha1.Resource {
 	}
 	var out []v1alpha1.Resource
 	for _, s := range list.Items {
-		if ref := metav1.GetControllerOf(&s); ref != nil && ref.UID == m.UID && s.DeletionTimestamp == nil {
+		if ref := metav1.GetControllerOf(&s); ref != nil && ref.Name == m.Name && s.DeletionTimestamp == nil {
 			out = append(out, v1alpha1.Resource{APIVersion: "v1", Kind: "Secret", Name: s.Name, UID: s.UID, ResourceVersion: s.ResourceVersion})
 		}
 	}
@@ -88,4 +89,61 @@ func TestCopiesAreNoStrays(t *testing.T) {
 	out := b.apply(m, b.secret("db", "a=2"))
 	wantList(t, "pruned", out.Pruned)
 	b.wantData("mine", "a=1")
+}
+
+// another is a manifest of the same name that was made after the first was deleted.
+func (b *bed) another(m *v1alpha1.SealedManifest) *v1alpha1.SealedManifest {
+	b.t.Helper()
+	if err := b.admin.Delete(b.t.Context(), m.DeepCopy()); err != nil {
+		b.t.Fatal(err)
+	}
+	return b.manifest(m.Name)
+}
+
+func TestSecretOfAManifestOfTheSameNameThatIsNoMoreIsPruned(t *testing.T) {
+	// The garbage collector takes one manifest for the other if it did not look between the
+	// end of the first and the start of the second, and leaves the first one's Secrets.
+	b := newBedWithCache(t)
+	old := b.manifest("db")
+	b.apply(old, b.secret("kept", "a=1"), b.secret("left", "a=1"))
+	m := b.another(old)
+	b.edit(m, deletion(v1alpha1.DeletionOrphan)) // which is about this one's Secrets
+	out := b.apply(m, b.secret("kept", "a=2"))
+	wantList(t, "pruned", out.Pruned, "Secret/left")
+	if b.live("left") != nil || len(out.Resources) != 1 {
+		t.Errorf("it is still there, or in the inventory: %v", out.Resources)
+	}
+	b.wantData("kept", "a=2")
+}
+
+func TestSecretThatOthersOwnTooIsNotPrunedForAManifestThatIsNoMore(t *testing.T) {
+	b := newBedWithCache(t)
+	old := b.manifest("db")
+	b.apply(old, b.secret("shared", "a=1"), b.secret("copied", "a=1"))
+	shared := b.live("shared")
+	shared.OwnerReferences = append(shared.OwnerReferences, metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: "theirs", UID: "theirs"})
+	if err := b.admin.Update(t.Context(), shared); err != nil {
+		t.Fatal(err)
+	}
+	copied := b.live("copied")
+	copied.Name, copied.UID, copied.ResourceVersion, copied.ManagedFields = "copy", "", "", nil
+	if err := b.admin.Create(t.Context(), copied); err != nil {
+		t.Fatal(err)
+	}
+	m := b.another(old)
+	b.edit(m)
+	wantList(t, "pruned", b.apply(m, b.secret("copied", "a=2")).Pruned)
+	b.wantData("shared", "a=1")
+	b.wantData("copy", "a=1")
+}
+
+func TestSecretOfALaterManifestIsNotPrunedByAnEarlierOne(t *testing.T) {
+	b := newBedWithCache(t)
+	old := b.manifest("db")
+	b.apply(old, b.secret("db", "a=1"))
+	m := b.another(old)
+	b.apply(m, b.secret("db", "a=2"), b.secret("more", "a=2"))
+	b.fails(v1alpha1.ReasonProgressing, true, old, b.secret("db", "a=1"))
+	b.wantData("more", "a=2")
+	b.wantData("db", "a=2")
 }

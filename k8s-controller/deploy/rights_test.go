@@ -150,6 +150,10 @@ func TestUsersGetRightsByTheirRoles(t *testing.T) {
 		{"create", manifests, "team-a", "", false},
 		{"get", manifests, "default", "", false},
 		{"get", "secrets", "team-a", "", false},
+		{"get", "coordination.k8s.io/leases", "team-a", controller, true}, // where it is bound
+		{"get", "coordination.k8s.io/leases", "team-a", "other", false},
+		{"list", "coordination.k8s.io/leases", "team-a", "", false},
+		{"get", "coordination.k8s.io/leases", system, controller, false},
 		{"get", "configmaps", system, "gitseal-recipients", true},
 		{"get", "configmaps", system, "other", false},
 		{"list", "configmaps", system, "", false},

@@ -13,7 +13,9 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -48,6 +50,10 @@ type Options struct {
 	Now func() time.Time
 	// Refresh is how often counts are looked at; DefaultRefresh if 0.
 	Refresh time.Duration
+	// NewInformer makes the informer of Secrets, and WatchError hears of its failures, as
+	// in [cache.Options]; nil is the usual.
+	NewInformer func(toolscache.ListerWatcher, runtime.Object, time.Duration, toolscache.Indexers) toolscache.SharedIndexInformer
+	WatchError  toolscache.WatchErrorHandlerWithContext
 }
 
 func (o Options) complete() (Options, error) {
@@ -73,7 +79,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	if err != nil {
 		return err
 	}
-	secrets, err := newSecretCache(mgr, o.Namespace)
+	secrets, err := newSecretCache(mgr, o)
 	if err != nil {
 		return err
 	}
@@ -119,11 +125,12 @@ func (k *keeper) setup(mgr ctrl.Manager) error {
 
 // newSecretCache returns a cache of the Secrets of one namespace. The manager's own is
 // of no use: it has the metadata of Secrets everywhere, and no more.
-func newSecretCache(mgr ctrl.Manager, namespace string) (cache.Cache, error) {
+func newSecretCache(mgr ctrl.Manager, o Options) (cache.Cache, error) {
 	c, err := cache.New(mgr.GetConfig(), cache.Options{
 		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(),
-		DefaultNamespaces: map[string]cache.Config{namespace: {}},
+		DefaultNamespaces: map[string]cache.Config{o.Namespace: {}},
 		DefaultTransform:  onlyIdentities,
+		NewInformer:       o.NewInformer, DefaultWatchErrorHandler: o.WatchError,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("making a cache of Secrets: %w", err)

@@ -110,9 +110,24 @@ func (c *Cluster) KillAPIServer() { c.end(&c.apiserver, true) }
 // KillEtcd kills etcd with SIGKILL.
 func (c *Cluster) KillEtcd() { c.end(&c.etcd, true) }
 
+// KillControllerManager kills kube-controller-manager, if the cluster has one: after etcd
+// was set back, what it remembers is wrong, and it would delete what it takes for garbage.
+func (c *Cluster) KillControllerManager() { c.end(&c.manager, true) }
+
+// StartControllerManager starts it again. It panics if that fails.
+func (c *Cluster) StartControllerManager() {
+	if c.opts.manager {
+		must(c.startManager())
+	}
+}
+
 // StartAPIServer starts the API server again and returns when it is ready. It
 // panics if that fails: nothing of the test makes sense then.
 func (c *Cluster) StartAPIServer() { must(c.startAPIServer()) }
+
+// EtcdData is the folder of etcd's data. While etcd is not running it may be copied, or
+// replaced by an older copy.
+func (c *Cluster) EtcdData() string { return filepath.Join(c.dir, "etcd") }
 
 // StartEtcd starts etcd again, with the data that it had. It panics if that fails.
 func (c *Cluster) StartEtcd() { must(c.startEtcd()) }

@@ -90,7 +90,7 @@ func (c *Cluster) writeFiles() error {
 func (c *Cluster) startEtcd() error {
 	client, peer := "http://"+address(c.ports.etcd), "http://"+address(c.ports.peer)
 	return c.launch(&c.etcd, "etcd", func() error { return probe(http.DefaultClient, client+"/readyz") },
-		"--name=kubetest", "--data-dir="+filepath.Join(c.dir, "etcd"), "--unsafe-no-fsync",
+		"--name=kubetest", "--data-dir="+c.EtcdData(), "--unsafe-no-fsync",
 		"--listen-client-urls="+client, "--advertise-client-urls="+client,
 		"--listen-peer-urls="+peer, "--initial-advertise-peer-urls="+peer, "--initial-cluster=kubetest="+peer)
 }

@@ -70,6 +70,7 @@ type Metrics struct {
 	writes          *prometheus.CounterVec
 	refusedWrites   prometheus.Counter
 	rolloutsStarted prometheus.Counter
+	watchesFailing  *prometheus.GaugeVec
 	buildInfo       *prometheus.GaugeVec
 
 	mu    sync.Mutex // guards kinds
@@ -99,6 +100,7 @@ func New(r prometheus.Registerer, o Options) (*Metrics, error) {
 		writes:          counters("api_writes_total", "Writes to the API server by kind of object.", "kind"),
 		refusedWrites:   counter("fenced_writes_total", "Writes that this process kept from itself, since it could not be sure to lead."),
 		rolloutsStarted: counter("rollouts_total", "Workloads restarted, since a Secret's content had changed."),
+		watchesFailing:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name("watches_failing"), Help: "Watches of a resource that have failed for long or never worked, one for each namespace that is watched by itself."}, []string{"resource"}),
 		buildInfo:       prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name("build_info"), Help: "1, with the version in labels."}, []string{"version", "goversion"}),
 	}
 	m.buildInfo.WithLabelValues(strings.ToValidUTF8(o.Version, "?"), runtime.Version()).Set(1)
@@ -117,7 +119,7 @@ func New(r prometheus.Registerer, o Options) (*Metrics, error) {
 func (m *Metrics) all() []prometheus.Collector {
 	return []prometheus.Collector{
 		m.tracker, m.reconciles, m.duration, m.skipped, m.decrypts, m.hits, m.misses, m.drift,
-		m.timeToReady, m.startup, m.writes, m.refusedWrites, m.rolloutsStarted, m.buildInfo,
+		m.timeToReady, m.startup, m.writes, m.refusedWrites, m.rolloutsStarted, m.watchesFailing, m.buildInfo,
 	}
 }
 
@@ -165,6 +167,12 @@ func (m *Metrics) WriteRefused() { m.refusedWrites.Inc() }
 
 // RolledOut counts restarted workloads.
 func (m *Metrics) RolledOut(workloads int) { m.rolloutsStarted.Add(float64(max(workloads, 0))) }
+
+// WatchesFailing says how many watches of a resource fail: there are a few resources,
+// which the program names.
+func (m *Metrics) WatchesFailing(resource string, failing int) {
+	m.watchesFailing.WithLabelValues(resource).Set(float64(failing))
+}
 
 // boundedKind returns the kind, or "other" if there are too many: which kinds there
 // are, tenants may decide.

@@ -26,6 +26,7 @@ func names() []string {
 		"gitseal_dek_cache_misses_total", "gitseal_drift_corrected_total", "gitseal_fenced_writes_total", "gitseal_identities",
 		"gitseal_key_age_seconds", "gitseal_key_retiring", "gitseal_manifests", "gitseal_manifests_by_key", "gitseal_reconcile_duration_seconds",
 		"gitseal_reconcile_total", "gitseal_rollouts_total", "gitseal_skipped_total", "gitseal_startup_steady_seconds", "gitseal_time_to_ready_seconds",
+		"gitseal_watches_failing",
 	}
 }
 
@@ -55,6 +56,7 @@ func TestEachMetricIsThereOnceItsThingHappened(t *testing.T) {
 	m.Wrote("Secret")
 	m.WriteRefused()
 	m.RolledOut(1)
+	m.WatchesFailing("secrets", 1)
 	m.Tracker().SetKeys("default", []metrics.Key{{ID: "age1abc", Created: time.Unix(9_000, 0)}})
 	m.Tracker().Observe(key(1), metrics.State{Ready: "True", Reason: "Applied", Keyring: "default", Keys: []string{"age1abc"}})
 	got, err := r.Gather()

@@ -72,7 +72,7 @@ func TestAlertsAreWellFormed(t *testing.T) {
 			}
 		}
 	}
-	for _, want := range []string{"ManifestsNotReady", "RetiringKeyInUse", "KeyUnavailable", "DriftStorm", "NoLeader", "NoIdentity", "ReconcileErrors"} {
+	for _, want := range []string{"ManifestsNotReady", "RetiringKeyInUse", "KeyUnavailable", "DriftStorm", "NoLeader", "NoIdentity", "ReconcileErrors", "WatchFailing"} {
 		if !seen["Gitseal"+want] {
 			t.Errorf("there is no alert %s", want)
 		}
@@ -144,6 +144,7 @@ func labelsOf(t *testing.T) map[string][]string {
 	m, r := start(t)
 	m.Decrypted("age", time.Second)
 	m.Wrote("Secret")
+	m.WatchesFailing("secrets", 0)
 	m.Tracker().SetKeys("default", []metrics.Key{{ID: "age1", Created: time.Unix(1, 0)}})
 	m.Tracker().Observe(key(1), metrics.State{Ready: "True", Reason: "Applied", Keys: []string{"age1"}})
 	families, err := r.Gather()

@@ -1,8 +1,10 @@
 package cluster_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
 	"github.com/gitseal/gitseal/cmd/internal/cluster"
@@ -44,6 +46,34 @@ func TestWhatIsNotAskedForIsRefused(t *testing.T) {
 	}
 }
 
+// TestWhatALeaseSays: who leads, or for how long nobody has.
+func TestWhatALeaseSays(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 1, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		holder, renewed string
+		seconds         int
+		want            cluster.Leading
+	}{
+		{"a", "2026-01-01T00:00:58.000000Z", 15, cluster.Leads},
+		{"a", "2026-01-01T00:00:20.000000Z", 15, cluster.Leads}, // clocks may differ
+		{"a", "2026-01-01T00:00:10.000000Z", 15, cluster.Lost},
+		{"a", "2026-01-01T00:09:00.000000Z", 15, cluster.Leads},
+		{"", "2026-01-01T00:00:58.000000Z", 1, cluster.Changing},
+		{"", "2026-01-01T00:00:10.000000Z", 1, cluster.Lost},
+	} {
+		answer := fmt.Sprintf(`{"kind":"Lease","metadata":{"name":"gitseal-controller"},"spec":{"holderIdentity":%q,"renewTime":%q,"leaseDurationSeconds":%d}}`, tt.holder, tt.renewed, tt.seconds)
+		got, err := cluster.DecodeControllers([]byte(answer))
+		if err != nil || len(got) != 1 || got[0].Leading(now) != tt.want || got[0].Class != "" {
+			t.Errorf("%+v: got %+v, %v", tt, got, err)
+		}
+	}
+	for _, bad := range []string{"", "null", `{"kind":"Secret","metadata":{"name":"gitseal-controller"}}`, `{"kind":"List","items":[{"kind":"Secret"}]}`, `{"kind":"Lease"}{}`} {
+		if got, err := cluster.DecodeControllers([]byte(bad)); cluster.ReasonOf(err) != cluster.BadAnswer || got != nil {
+			t.Errorf("%s: %+v, %v", bad, got, err)
+		}
+	}
+}
+
 // safe reports whether a text can be printed on one line.
 func safe(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) })
@@ -56,6 +86,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"kind":"List","items":[` + oneManifest + `]}`))
 	f.Add([]byte(`{"kind":"SealKeyring","apiVersion":"gitseal.dev/v1alpha1","metadata":{"name":"d"},"status":{"recipients":["a\u001b"],"identities":[{"id":"x","state":"Retiring"}]}}`))
 	f.Add([]byte(`{"kind":"ConfigMap","data":{"default":"age1a,age1b\u202e",".sops.yaml":"x"}}`))
+	f.Add([]byte(`{"kind":"Lease","metadata":{"name":"gitseal-controller-\u202e"},"spec":{"holderIdentity":"a\u001b","leaseDurationSeconds":-1,"renewTime":"2026-01-01T00:00:00.000001Z"}}`))
 	f.Fuzz(func(t *testing.T, answer []byte) {
 		var texts []string
 		manifests, err := cluster.DecodeManifests(answer)
@@ -82,6 +113,13 @@ func FuzzDecode(f *testing.F) {
 		published, err := cluster.DecodePublished(answer)
 		if err != nil {
 			texts = append(texts, err.Error())
+		}
+		controllers, err := cluster.DecodeControllers(answer)
+		if err != nil {
+			texts = append(texts, err.Error())
+		}
+		for _, c := range controllers {
+			texts = append(texts, c.Lease, c.Class, c.Holder)
 		}
 		for name, list := range published {
 			texts = append(append(texts, name), list...)

@@ -22,8 +22,10 @@ import (
 // +kubebuilder:resource:shortName=smf,categories=gitseal
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
-// +kubebuilder:printcolumn:name="Key",type=string,JSONPath=`.status.keys[0].id`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Key",type=string,JSONPath=`.status.keys[0].id`,priority=1
+// +kubebuilder:printcolumn:name="Applied",type=date,JSONPath=`.status.lastAppliedTime`,priority=1
+// +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
 // +kubebuilder:validation:XValidation:rule="!(has(self.data) || has(self.stringData)) || has(self.sops)",message="data without a sops block is not sealed: seal the file first, with gitseal seal --manifest"
 // +kubebuilder:validation:XValidation:rule="!has(self.sops) || has(self.data) || has(self.stringData)",message="a sops block without data and stringData has nothing to open"
 // +kubebuilder:validation:XValidation:rule="(has(self.sops) || has(self.data) || has(self.stringData)) != (has(self.spec) && has(self.spec.document))",message="exactly one form is needed: sops with data or stringData at the top level, or spec.document"
@@ -229,6 +231,8 @@ type SealedManifestStatus struct {
 	// ObservedDigest is of all that the result depends on: the sealed form, and the
 	// keyring's policy. Never of plaintext.
 	ObservedDigest string `json:"observedDigest,omitempty"`
+	// Class of the controller that wrote this.
+	Class string `json:"class,omitempty"`
 	// Keyring that was used.
 	Keyring string `json:"keyring,omitempty"`
 	// Keys that opened the sealed form: those a reader of them must not lose.
@@ -303,10 +307,12 @@ const (
 	ConditionStalled     = "Stalled"
 )
 
-// The reasons of conditions. All but Applied, Suspended and Drifted are failures.
+// The reasons of conditions. All but Applied, Suspended, OtherClass and Drifted are
+// failures.
 const (
 	ReasonApplied           = "Applied"
 	ReasonSuspended         = "Suspended"
+	ReasonOtherClass        = "OtherClass"
 	ReasonProgressing       = "Progressing"
 	ReasonDrifted           = "Drifted"
 	ReasonNoKeyring         = "NoKeyring"

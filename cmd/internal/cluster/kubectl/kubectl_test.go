@@ -171,6 +171,43 @@ func TestKeyringsAndRecipientsAreRead(t *testing.T) {
 	}
 }
 
+// leaseYAML is a Lease that was renewed some time ago.
+func leaseYAML(name, holder string, ago time.Duration) string {
+	return fmt.Sprintf("apiVersion: coordination.k8s.io/v1\nkind: Lease\nmetadata: {name: %s}\nspec: {holderIdentity: %s, leaseDurationSeconds: 15, renewTime: %q}\n---\n",
+		name, holder, time.Now().Add(-ago).UTC().Format("2006-01-02T15:04:05.000000Z"))
+}
+
+// TestWhoLeadsIsRead, by all Leases or by those that one may read.
+func TestWhoLeadsIsRead(t *testing.T) {
+	c := kubetest.Shared(t)
+	ns := c.Namespace(t)
+	c.Kubectl(t, leaseYAML("gitseal-controller", "pod-1_x", time.Second)+leaseYAML("gitseal-controller-blue", "pod-2_x", time.Hour)+leaseYAML("other", "pod-3", 0), "-n", ns, "apply", "-f", "-")
+	c.Kubectl(t, "", "-n", ns, "create", "role", "see", "--verb=get", "--resource=leases.coordination.k8s.io", "--resource-name=gitseal-controller", "--resource-name=gitseal-controller-none")
+	c.Kubectl(t, "", "-n", ns, "create", "rolebinding", "see", "--role=see", "--user=viewer-"+ns)
+	viewer := kubetest.WriteKubeconfig(t, c.ConfigFor(t, "viewer-"+ns))
+	for name, tt := range map[string]struct {
+		kubeconfig string
+		classes    []string
+		want       string
+	}{
+		"an administrator":     {c.Kubeconfig(t), nil, "gitseal-controller::pod-1_x:leads gitseal-controller-blue:blue:pod-2_x:lost"},
+		"by name":              {viewer, []string{"", "none", "a/b"}, "gitseal-controller::pod-1_x:leads"},
+		"one that is not mine": {viewer, []string{"", "blue"}, "forbidden"},
+	} {
+		got, err := realKubectl(t, c, tt.kubeconfig).Controllers(t.Context(), ns, tt.classes)
+		var texts []string
+		for _, l := range got {
+			texts = append(texts, fmt.Sprintf("%s:%s:%s:%s", l.Lease, l.Class, l.Holder, l.Leading(time.Now())))
+		}
+		if err != nil {
+			texts = []string{string(cluster.ReasonOf(err))}
+		}
+		if diff := cmp.Diff(tt.want, strings.Join(texts, " ")); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
 // TestErrorsOfTheRealKubectlAreTold: each has its reason, by which the user is helped.
 func TestErrorsOfTheRealKubectlAreTold(t *testing.T) {
 	c := kubetest.Shared(t)
@@ -249,7 +286,12 @@ func TestTheProgramShowsAClustersState(t *testing.T) {
 		}
 		return out.String(), errs.String()
 	}
-	out, said := run(0, "k8s", "status", "-n", ns)
+	c.Kubectl(t, leaseYAML("gitseal-controller", "pod-1_x", 0), "-n", ns, "apply", "-f", "-")
+	out, said := run(0, "k8s", "status", "-n", ns, "--controller-namespace", ns)
+	if !strings.Contains(out, "controller: pod-1 leads") {
+		t.Errorf("got:\n%s%s", out, said)
+	}
+	out, said = run(0, "k8s", "status", "-n", ns)
 	t.Logf("\n%s%s", out, said)
 	if !strings.Contains(out, "a-open") || !strings.Contains(out, "waiting") || !strings.Contains(said, "1 open, 0 failing, 1 waiting") {
 		t.Errorf("got:\n%s%s", out, said)
@@ -268,6 +310,11 @@ func TestTheProgramShowsAClustersState(t *testing.T) {
 		t.Errorf("%v, %+v", err, answer)
 	}
 	run(0, "k8s", "status", "-n", ns, "a-open")
+	c.Kubectl(t, leaseYAML("gitseal-controller", "pod-1_x", time.Hour), "-n", ns, "apply", "-f", "-")
+	out, said = run(3, "k8s", "status", "-n", ns, "--controller-namespace", ns, "a-open")
+	if !strings.Contains(out, "controller: no controller has renewed the lease for 60m; the last was pod-1: is it running?") {
+		t.Errorf("got:\n%s%s", out, said)
+	}
 	_, said = run(1, "k8s", "status", "-n", ns, "nothing")
 	if !strings.Contains(said, `sealedmanifests.gitseal.dev "nothing" not found`) || !strings.Contains(said, "hint:") {
 		t.Errorf("got:\n%s", said)
