@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -22,6 +23,7 @@ const (
 
 func TestChaos(t *testing.T) {
 	w := newWorld(t)
+	t.Cleanup(w.keep)
 	stopGit := w.background(w.keepApplied, w.keepReleasing)
 	w.check(w.settleGit(t.Context()))
 	took, left := w.converge(convergeMax)
@@ -46,15 +48,33 @@ func TestChaos(t *testing.T) {
 	case took > convergeIn && os.Getenv("GITSEAL_TEST_CHAOS_FAULTS") != "":
 		// How long it takes depends on the machine; the short run does not judge it.
 		f.add("convergence: it took %s", took)
+	default:
+		left = w.finish(f)
 	}
 	stopGit()
 	w.processes(f)
 	w.sweep(f)
-	h, err := w.history()
+	all, err := w.timelines()
 	w.check(err)
-	checked := check(h, w.model)
-	w.trace(h, left)
-	w.report(f, checked, h, took)
+	checked := &findings{}
+	for _, h := range all {
+		checked.merge(check(h, w.model))
+	}
+	w.trace(all[len(all)-1], left)
+	w.report(f, checked, all, took)
+}
+
+// finish has something of each kind to be checked, whatever the dice said: others add to
+// Secrets of ours, and then every manifest gets another revision.
+func (w *world) finish(f *findings) (left []string) {
+	l := &lane{world: w, dice: rand.New(rand.NewPCG(w.settings.seed, 20))}
+	w.check(l.decorate(2 * l.some()))
+	w.check(w.reviseAll(w.t.Context()))
+	took, left := w.converge(convergeMax)
+	if len(left) > 0 {
+		f.add("convergence: after all was over, %d things are not right after %s: %s", len(left), took, head(left))
+	}
+	return left
 }
 
 // background runs functions until the returned one is called.
@@ -69,10 +89,20 @@ func (w *world) background(all ...func(context.Context)) (stop func()) {
 	return stop
 }
 
+// faults returns those that there are, for each lane.
+func (w *world) faults() [][]fault {
+	server, replica := serverFaults(), replicaFaults()
+	if w.settings.clocks {
+		replica = append(replica, fault{"clock jumps", (*lane).jumpClocks})
+	}
+	only := func(f fault) bool { return !strings.Contains(f.name, w.settings.only) }
+	return [][]fault{slices.DeleteFunc(server, only), slices.DeleteFunc(replica, only)}
+}
+
 // causeAll causes faults: each kind once, in any order, then each once more, and so on.
 func (w *world) causeAll() {
 	dice := rand.New(rand.NewPCG(w.settings.seed, 0))
-	kinds := [][]fault{serverFaults(), replicaFaults()}
+	kinds := w.faults()
 	lanes := make([][]fault, len(kinds))
 	type dealt struct {
 		lane int
@@ -103,6 +133,10 @@ func (w *world) causeAll() {
 func (l *lane) cause(all []fault) {
 	for i, f := range all {
 		began := time.Now()
+		if end := l.settings.end; !end.IsZero() && began.After(end) {
+			l.t.Logf("the time is over: %d of %d faults were caused", i, len(all))
+			return
+		}
 		if err := f.cause(l); err != nil {
 			l.t.Errorf("%s: %v", f.name, err)
 			return
@@ -113,40 +147,16 @@ func (l *lane) cause(all []fault) {
 	}
 }
 
-// history puts together all that is known.
-func (w *world) history() (*history, error) {
-	e, err := findEtcd(w.cluster.Dir())
-	if err != nil {
-		return nil, err
-	}
-	w.mu.Lock()
-	h := &history{stops: slices.Clone(w.stops), handDeleted: maps.Clone(w.deleted)}
-	w.mu.Unlock()
-	if err := readHistory(w.t.Context(), e, h); err != nil {
-		return nil, err
-	}
-	sent := map[string]time.Time{}
-	for _, r := range w.replicas {
-		r.proxy.mu.Lock()
-		maps.Copy(sent, r.proxy.sent)
-		r.proxy.mu.Unlock()
-	}
-	err = readAudit(w.cluster.AuditFile(), func(_ []byte, e entry) {
-		if c, ok := callOf(e, sent); ok {
-			h.calls = append(h.calls, c)
-		}
-	})
-	h.attribute()
-	return h, err
-}
-
 // report says what was found, and fails if there was nothing to find.
-func (w *world) report(live, checked *findings, h *history, took time.Duration) {
+func (w *world) report(live, checked *findings, all []*history, took time.Duration) {
 	w.t.Helper()
-	known := 0
-	for _, c := range h.secrets {
-		if c.by != nil {
-			known++
+	known, writes, leases := 0, 0, 0
+	for _, h := range all {
+		writes, leases = writes+len(h.secrets), leases+len(h.leases)
+		for _, c := range h.secrets {
+			if c.by != nil {
+				known++
+			}
 		}
 	}
 	var lines []string
@@ -161,18 +171,18 @@ func (w *world) report(live, checked *findings, h *history, took time.Duration) 
 		}
 		lines = append(lines, fmt.Sprintf("  %6d starts of %s", r.starts, r.user))
 	}
-	w.t.Logf("%d writes of Secrets, of %d it is known by whom; %d changes of the lease; converged in %s\n%s",
-		len(h.secrets), known, len(h.leases), took.Round(time.Millisecond), strings.Join(lines, "\n"))
+	w.t.Logf("%d writes of Secrets in %d timelines, of %d it is known by whom; %d changes of the lease; converged in %s\n%s",
+		writes, len(all), known, leases, took.Round(time.Millisecond), strings.Join(lines, "\n"))
 	for _, v := range slices.Concat(live.violations, checked.violations) {
 		w.t.Error(v)
 	}
-	for _, must := range []string{"order", "content", "removal", "removal by a replica", "removal by the garbage collector", "fencing", "foreign", "foreign: untouched", "foreign: merged"} {
-		if checked.counts[must] == 0 && w.settings.faults >= len(serverFaults())+len(replicaFaults()) {
+	for _, must := range []string{"order", "content", "removal", "removal by a replica", "fencing", "foreign", "foreign: untouched", "foreign: merged"} {
+		if checked.counts[must] == 0 && w.settings.faults >= len(serverFaults())+len(replicaFaults()) && w.settings.only == "" {
 			w.t.Errorf("nothing was checked of: %s", must)
 		}
 	}
-	if known < len(h.secrets)*9/10 {
-		w.t.Errorf("only of %d of %d writes it is known who made them", known, len(h.secrets))
+	if known < writes*9/10 {
+		w.t.Errorf("only of %d of %d writes it is known who made them", known, writes)
 	}
 }
 
@@ -189,6 +199,31 @@ func (w *world) trace(h *history, left []string) {
 			}
 		}
 	}
+}
+
+// keep saves what a failure can be explained with, for go test -artifacts.
+func (w *world) keep() {
+	if !w.t.Failed() {
+		return
+	}
+	dir := w.t.ArtifactDir()
+	logs := map[string]string{}
+	for _, r := range w.replicas {
+		logs[r.user+".log"] = r.log
+	}
+	for _, name := range []string{"audit.log", "etcd.log", "kube-apiserver.log", "kube-controller-manager.log"} {
+		logs[name] = filepath.Join(w.cluster.Dir(), name)
+	}
+	for name, path := range logs {
+		text, err := os.ReadFile(path)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), text, 0o600)
+		}
+		if err != nil {
+			w.t.Error(err)
+		}
+	}
+	w.t.Logf("the logs are in %s", dir)
 }
 
 // head is the beginning of a list.

@@ -33,7 +33,7 @@ const (
 
 func newScript() *script {
 	s := &script{m: newModel([]string{"ns"}, len(forms())), now: map[string]*corev1.Secret{}}
-	s.h = &history{manifests: map[types.UID]life{}, namespaces: map[types.UID]life{}, handDeleted: map[types.UID]bool{}}
+	s.h = &history{sources: map[source]int64{}, manifests: map[types.UID]life{}, namespaces: map[types.UID]life{}, handDeleted: map[types.UID]bool{}}
 	for _, it := range s.m.items {
 		s.h.manifests[types.UID(it.name)] = life{namespace: "ns", name: it.name, born: 1}
 	}
@@ -83,6 +83,9 @@ func (s *script) put(user, name string, o *corev1.Secret) *call {
 // write writes the content of a revision of an item.
 func (s *script) write(user string, it *item, n int, change ...func(*corev1.Secret)) *call {
 	name := it.names(n)[0]
+	if at := (source{it.namespace, it.name, n}); s.h.sources[at] == 0 {
+		s.h.sources[at] = s.at
+	}
 	yes := true
 	o := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
 		UID: types.UID("uid-" + name), Labels: map[string]string{v1alpha1.ManagedLabel: "true"},
@@ -107,6 +110,25 @@ func (s *script) remove(user, name string) *call {
 	version, uid := before.ResourceVersion, before.UID
 	return s.call(user, "delete", "secrets", name, map[string]any{"preconditions": metav1.Preconditions{UID: &uid, ResourceVersion: &version}},
 		map[string]any{"details": map[string]any{"uid": uid}})
+}
+
+// mark deletes a Secret that others hold up.
+func (s *script) mark(user, name string) {
+	s.at++
+	before := s.now["ns/"+name]
+	o := before.DeepCopy()
+	o.ResourceVersion, o.DeletionTimestamp, o.Finalizers = fmt.Sprint(s.at), &metav1.Time{Time: s.time()}, []string{foreignHold}
+	s.now["ns/"+name] = o
+	s.h.secrets = append(s.h.secrets, change{revision: s.at, namespace: "ns", name: name, before: before, after: o})
+	s.call(user, "delete", "secrets", name, map[string]any{"preconditions": metav1.Preconditions{UID: &o.UID, ResourceVersion: &before.ResourceVersion}}, o)
+}
+
+// again has somebody send the last request again, which is answered in the same way.
+func (s *script) again(user string) {
+	s.at++
+	c := s.h.calls[len(s.h.calls)-1]
+	c.user, c.received, c.sent, c.done = user, s.time(), s.time(), s.time()
+	s.h.calls = append(s.h.calls, c)
 }
 
 // see has a replica read a manifest.
@@ -140,6 +162,11 @@ func decorated(o *corev1.Secret) {
 	o.Annotations = map[string]string{foreignMark: "yes"}
 	o.Finalizers = []string{foreignHold}
 	o.OwnerReferences = append(o.OwnerReferences, metav1.OwnerReference{Kind: "ConfigMap", Name: "anchor", UID: "anchor"})
+}
+
+// ownedBy makes another manifest the owner.
+func ownedBy(uid types.UID) func(*corev1.Secret) {
+	return func(o *corev1.Secret) { o.OwnerReferences[0].UID = uid }
 }
 
 // proper is a history without fault.
@@ -179,6 +206,19 @@ func TestChecksFindViolations(t *testing.T) {
 		do   func(s *script)
 	}{
 		"older content after newer": {"order", func(s *script) { s.write(second, s.item(formInline), 1, decorated) }},
+		"content that the manifest does not have yet": {"order", func(s *script) {
+			s.write(second, s.item(formInline), 3, decorated)
+			s.h.sources[source{"ns", s.item(formInline).name, 3}] = s.at + 1
+		}},
+		"content of what was lost, a long time after": {"order", func(s *script) {
+			s.h.cuts = []setback{{restored: s.time().Add(-remembering)}}
+			s.write(second, s.item(formInline), 3, decorated)
+			delete(s.h.sources, source{"ns", s.item(formInline).name, 3})
+		}},
+		"a replica writes by a lease that was lost long ago": {"fencing", func(s *script) {
+			s.h.cuts, s.h.lease = []setback{{restored: s.time().Add(-time.Minute), leader: first}}, 15*time.Second
+			s.write(first, s.item(formInline), 3, decorated)
+		}},
 		"a Secret is emptied": {"content", func(s *script) {
 			s.write(second, s.item(formInline), 2, decorated, func(o *corev1.Secret) { o.Data = nil })
 		}},
@@ -202,6 +242,11 @@ func TestChecksFindViolations(t *testing.T) {
 		"a Secret disappears":                  {"removal", func(s *script) { s.remove(collector, s.item(formInline).name) }},
 		"a Secret disappears, nobody knows how": {"removal", func(s *script) {
 			s.remove(collector, s.item(formInline).name).code = 500
+		}},
+		"a Secret is given to a manifest that was lost, and collected": {"removal", func(s *script) {
+			s.h.cuts = []setback{{restored: s.time()}}
+			s.write(second, s.item(formInline), 3, decorated, ownedBy("lost"))
+			s.remove(collector, s.item(formInline).name)
 		}},
 		"a replica deletes unasked": {"removal", func(s *script) { s.remove(second, s.item(formRenaming).names(2)[0]) }},
 		"a replica deletes what the manifest has": {"removal", func(s *script) {
@@ -265,6 +310,12 @@ func TestChecksAllowWhatIsRight(t *testing.T) {
 			s.remove(second, it.name)
 			s.write(second, it, 2)
 		},
+		"somebody deletes what a replica has marked as deleted": func(s *script) {
+			it := s.item(formRenaming)
+			s.see(second, it, 3)
+			s.mark(second, it.names(2)[0])
+			s.again(collector)
+		},
 		"a write was on its way when another took the lease": func(s *script) {
 			s.write(first, s.item(formInline), 3, decorated).sent = began
 		},
@@ -275,6 +326,19 @@ func TestChecksAllowWhatIsRight(t *testing.T) {
 			s.at++
 			s.call(first, "patch", "secrets", lost.Name, map[string]any{"metadata": map[string]any{"resourceVersion": "1"}}, lost)
 		},
+		"etcd is set back, and a replica does not know it yet": func(s *script) {
+			it := s.item(formInline)
+			s.h.cuts, s.h.lease = []setback{{restored: s.time(), leader: first}}, 15*time.Second
+			s.write(first, it, 5, decorated)
+			delete(s.h.sources, source{"ns", it.name, 5})
+			s.write(second, it, 3, decorated)
+		},
+		"etcd is set back, and what a lost manifest had is collected": func(s *script) {
+			s.h.cuts = []setback{{restored: s.time()}}
+			it := s.item(formOrphan)
+			s.write(second, it, 1, ownedBy("lost"))
+			s.remove(collector, it.name)
+		},
 		"nobody knows who wrote": func(s *script) { s.write(second, s.item(formInline), 3, decorated).code = 504 },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -284,5 +348,20 @@ func TestChecksAllowWhatIsRight(t *testing.T) {
 				t.Errorf("got %v", got)
 			}
 		})
+	}
+}
+
+func TestCallsBelongToTimelines(t *testing.T) {
+	at := func(second int) time.Time { return began.Add(time.Duration(second) * time.Second) }
+	// Copied at 10 and restored at 20, then copied at 30 and restored at 40.
+	cuts := []setback{{copied: at(10), restored: at(20)}, {copied: at(30), restored: at(40)}}
+	for second, want := range map[int][]bool{5: {true, true, true}, 15: {true, false, false}, 25: {false, true, true}, 35: {false, true, false}, 45: {false, false, true}} {
+		for i := range 3 {
+			h := &history{}
+			h.fill([]call{{received: at(second), done: at(second).Add(time.Millisecond)}}, cuts, i)
+			if got := len(h.calls) == 1; got != want[i] {
+				t.Errorf("a call at %d is part of timeline %d: %t", second, i, got)
+			}
+		}
 	}
 }

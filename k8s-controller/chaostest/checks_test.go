@@ -43,6 +43,21 @@ func (f *findings) count(what string) {
 	f.counts[what]++
 }
 
+// merge adds what other findings have. What two timelines share is found in both.
+func (f *findings) merge(g *findings) {
+	for _, v := range g.violations {
+		if !slices.Contains(f.violations, v) {
+			f.violations = append(f.violations, v)
+		}
+	}
+	if f.counts == nil {
+		f.counts = map[string]int{}
+	}
+	for what, n := range g.counts {
+		f.counts[what] += n
+	}
+}
+
 // check runs all checks over a history.
 func check(h *history, m *model) *findings {
 	f := &findings{}
@@ -62,11 +77,13 @@ func number(s *corev1.Secret) (int, bool) {
 	return n, err == nil
 }
 
-// checkOrder: content of an older revision never follows that of a newer one.
+// checkOrder: content of an older revision never follows that of a newer one, and none
+// comes before the manifest has it.
 func checkOrder(h *history, m *model, f *findings) {
 	newest := map[string]int{}
 	for _, c := range h.secrets {
-		if c.after == nil || m.secret(c.namespace, c.name) == nil {
+		it := m.secret(c.namespace, c.name)
+		if c.after == nil || it == nil {
 			continue
 		}
 		n, ok := number(c.after)
@@ -74,7 +91,14 @@ func checkOrder(h *history, m *model, f *findings) {
 			continue
 		}
 		f.count("order")
-		if n < newest[c.key()] {
+		switch since := h.sources[source{it.namespace, it.name, n}]; {
+		case since == 0 || since > c.revision:
+			f.count("order: of what was lost")
+			if c.byController() && !h.remembered(c.by.sent) {
+				f.add("order: at %d, %s got revision %d, which its manifest did not have, by %s", c.revision, c.key(), n, c.who())
+			}
+			continue
+		case n < newest[c.key()]:
 			f.add("order: at %d, %s went back from revision %d to %d, by %s", c.revision, c.key(), newest[c.key()], n, c.who())
 		}
 		newest[c.key()] = max(n, newest[c.key()])
@@ -134,8 +158,12 @@ func differences(s *corev1.Secret, want map[string]string, merged bool) []string
 // checkRemovals: a Secret goes only with its manifest or namespace, by our own hand, or
 // because a manifest that was asked for live no longer has it.
 func checkRemovals(h *history, m *model, f *findings) {
+	real := map[types.UID]bool{}
 	for _, c := range h.secrets {
 		it := m.secret(c.namespace, c.name)
+		if o := metav1.GetControllerOf(c.last()); o != nil && h.exists(o.UID) {
+			real[c.last().UID] = true
+		}
 		if !c.removes() || it == nil {
 			continue
 		}
@@ -150,10 +178,19 @@ func checkRemovals(h *history, m *model, f *findings) {
 		case h.terminating(c.namespace, c.revision), h.handDeleted[c.before.UID]:
 		case owner != nil && h.dead(owner.UID, c.revision):
 			f.count("removal by the garbage collector")
+		case owner != nil && !h.exists(owner.UID) && !real[c.before.UID] && len(h.cuts) > 0:
+			f.count("removal of what a lost manifest had")
 		default:
 			f.add("removal: at %d, %s disappeared, though its manifest was there, by %s", c.revision, c.key(), c.who())
 		}
 	}
+}
+
+// exists reports whether there ever was a manifest: one that was lost when etcd was set
+// back never was.
+func (h *history) exists(uid types.UID) bool {
+	_, known := h.manifests[uid]
+	return known
 }
 
 func (h *history) dead(uid types.UID, revision int64) bool {
@@ -229,6 +266,8 @@ func checkFencing(h *history, f *findings) {
 			f.add("fencing: at %d, %s wrote %s without saying which version, while %s led", c.revision, c.who(), c.key(), leader)
 		case c.by.sent.IsZero() || since.IsZero() || c.by.sent.Before(since):
 			f.count("fencing: on its way")
+		case h.byLostLease(c.by.user, c.by.sent):
+			f.count("fencing: by a lease that was lost")
 		case h.resumed(c.by.user, c.by.sent):
 			f.count("fencing: past the fence when stopped")
 		default:

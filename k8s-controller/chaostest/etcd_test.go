@@ -158,6 +158,9 @@ func readHistory(ctx context.Context, e etcd, h *history) error {
 		if err == nil {
 			*into, err = lives(events)
 		}
+		if err == nil && into == &h.manifests {
+			h.sources, err = sources(events)
+		}
 		if err != nil {
 			return err
 		}
@@ -208,6 +211,26 @@ func lives(events []event) (map[types.UID]life, error) {
 		}
 		if o.DeletionTimestamp != nil {
 			end(out, o.UID, e.revision())
+		}
+	}
+	return out, nil
+}
+
+// sources returns since when there was a manifest of a revision, see [history].
+func sources(events []event) (map[source]int64, error) {
+	out := map[source]int64{}
+	for _, e := range events {
+		if e.Type == "DELETE" {
+			continue
+		}
+		o, err := metadataOf(e.KV.Value)
+		if err != nil {
+			return nil, err
+		}
+		if n, err := strconv.Atoi(o.Annotations[revisionOf]); err == nil {
+			if at := (source{o.Namespace, o.Name, n}); out[at] == 0 {
+				out[at] = e.revision()
+			}
 		}
 	}
 	return out, nil

@@ -36,6 +36,7 @@ func serverFaults() []fault {
 		{"API server killed", func(l *lane) error { l.cluster.KillAPIServer(); l.brief(1); l.cluster.StartAPIServer(); return nil }},
 		{"API server restarted", func(l *lane) error { l.cluster.StopAPIServer(); l.cluster.StartAPIServer(); return nil }},
 		{"etcd killed", func(l *lane) error { l.cluster.KillEtcd(); l.brief(2); l.cluster.StartEtcd(); return nil }},
+		{"etcd restored", (*lane).restoreEtcd},
 		{"namespace recreated", (*lane).recreateNamespace},
 		{"CRD recreated", (*lane).recreateCRD},
 		{"identity gone", (*lane).hideIdentity},
@@ -96,8 +97,9 @@ func (l *lane) spell(c weather) error {
 func (l *lane) stopLeader() error {
 	leads, stands := l.leader()
 	from := time.Now()
-	leads.signal(syscall.SIGSTOP)
 	err := l.eventually("the standby leads", func() error {
+		// Again and again: it may be about to end, or to be started.
+		leads.signal(syscall.SIGSTOP)
 		if !stands.proxy.lastLease().After(from.Add(l.settings.lease[1])) {
 			return errNotYet
 		}

@@ -48,7 +48,8 @@ func (w *world) unsettled(ctx context.Context) ([]string, error) {
 	}
 	for key, s := range have {
 		if owner := metav1.GetControllerOf(s); owner != nil && !alive[owner.UID] {
-			continue // the garbage collector's, which may have missed the end of a manifest while its kind was gone
+			out = append(out, fmt.Sprintf("%s is left to the garbage collector, its manifest being gone (deleted: %v, finalizers: %v, owners: %v)", key, s.DeletionTimestamp, s.Finalizers, s.OwnerReferences))
+			continue
 		}
 		out = append(out, fmt.Sprintf("%s is left over (deleted: %v, finalizers: %v, owners: %v)", key, s.DeletionTimestamp, s.Finalizers, s.OwnerReferences))
 	}
@@ -126,7 +127,7 @@ func (w *world) sweep(f *findings) {
 		log, err := os.ReadFile(r.log)
 		w.check(err)
 		w.look(f, "the log of "+r.user, string(log))
-		for _, sign := range []string{"panicked", "Observed a panic", "panic: ", "fatal error: ", "SIGSEGV", "goroutine 1 ["} {
+		for _, sign := range []string{"panicked", "Observed a panic", "panic: ", "fatal error: ", "SIGSEGV", "\ngoroutine 1 ["} {
 			if strings.Contains(string(log), sign) {
 				f.add("process: the log of %s has %q", r.user, sign)
 			}

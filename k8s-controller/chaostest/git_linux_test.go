@@ -84,6 +84,18 @@ func (w *world) settleGit(ctx context.Context) error {
 	return nil
 }
 
+// reviseAll gives every manifest another revision.
+func (w *world) reviseAll(ctx context.Context) error {
+	w.model.mu.Lock()
+	defer w.model.mu.Unlock()
+	for _, it := range w.model.items {
+		if err := w.revise(ctx, it, plain); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // keepApplied does what a GitOps controller does: it brings to the cluster what is in
 // git, and tries again what failed.
 func (w *world) keepApplied(ctx context.Context) {

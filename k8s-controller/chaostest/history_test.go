@@ -13,14 +13,18 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// system is the namespace of the controller.
-const system = "gitseal-system"
+// The namespace of the controller, and who the test is to the API server.
+const (
+	system   = "gitseal-system"
+	handUser = "chaos-hand"
+)
 
 // history is all that happened, in the order of etcd's revisions.
 type history struct {
 	secrets    []change
 	manifests  map[types.UID]life // SealedManifests
 	namespaces map[types.UID]life
+	sources    map[source]int64 // etcd's revisions since when there were manifests of theirs
 	leases     []tenure
 	calls      []call // as the audit log has them
 
@@ -28,6 +32,9 @@ type history struct {
 	stops []stop
 	// handDeleted are the Secrets that the test deleted or tried to.
 	handDeleted map[types.UID]bool
+	// cuts are when etcd was set back before, and lease is how long one holds.
+	cuts  []setback
+	lease time.Duration
 }
 
 // change is one write of a Secret.
@@ -57,6 +64,12 @@ func (c change) byController() bool { return c.by != nil && isReplica(c.by.user)
 type life struct {
 	namespace, name string
 	born, died      int64
+}
+
+// source is a revision of a manifest.
+type source struct {
+	namespace, name string
+	number          int
 }
 
 // tenure begins when somebody takes the lease.
@@ -129,10 +142,10 @@ func (h *history) attribute() {
 		case c.verb == "deletecollection":
 			collections[c.namespace] = c
 		case c.verb == "delete" && o.Details != nil:
-			removals[o.Details.UID] = c
+			claim(removals, o.Details.UID, c)
 		case c.verb == "delete":
-			removals[o.Metadata.UID] = c
-			puts[o.Metadata.ResourceVersion] = c
+			claim(removals, o.Metadata.UID, c)
+			claim(puts, o.Metadata.ResourceVersion, c)
 		default:
 			claim(puts, o.Metadata.ResourceVersion, c)
 		}
@@ -185,11 +198,11 @@ func (h *history) laterAnswers() func(revision int64) time.Time {
 	}
 }
 
-// claim keeps the first call that answered with a version: one that changes nothing
-// answers with the version that there is.
-func claim(puts map[string]*call, version string, c *call) {
-	if old := puts[version]; old == nil || c.done.Before(old.done) {
-		puts[version] = c
+// claim keeps the first call that answered with a version, or deleted an object: one
+// that changes nothing, or deletes what is being deleted, is answered like that one.
+func claim[K comparable](first map[K]*call, key K, c *call) {
+	if old := first[key]; old == nil || c.done.Before(old.done) {
+		first[key] = c
 	}
 }
 

@@ -1,6 +1,7 @@
 package chaostest_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"encoding/pem"
@@ -191,6 +192,14 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			r = r.Clone(withDeafness(r.Context()))
 		}
 	}
+	// The API server may answer before it has read a body, as it does if it forbids
+	// something. An answer that is passed on while the body is still coming in is now and
+	// then never ended, which no API server does.
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
 	p.reverse.ServeHTTP(w, r)
 }
 

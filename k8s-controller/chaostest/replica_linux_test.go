@@ -166,13 +166,14 @@ func lastError(path string, from int64) string {
 }
 
 // excused says why an end that nobody asked for is as it should be, "" if it is not: a
-// replica that lost the lead, or cannot start without an API server, ends.
+// replica ends that lost the lead, cannot start without an API server, or remembers what
+// never was.
 func (e exit) excused() string {
 	if e.code != 1 && e.code != 3 {
 		return ""
 	}
 	for _, reason := range []string{
-		"leader election lost", "connecting to the API server", "the CustomResourceDefinitions of gitseal.dev are not installed",
+		"leader election lost", "the API server's data was set back", "connecting to the API server", "the CustomResourceDefinitions of gitseal.dev are not installed",
 		"setting up a cache", "failed waiting for all Informers to sync", "timed out waiting for cache",
 	} {
 		if strings.HasPrefix(e.last, "gitseal-controller: error:") && strings.Contains(e.last, reason) {

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -25,24 +26,29 @@ import (
 	"github.com/gitseal/gitseal/keysources/age"
 )
 
-// handUser is who the test is to the API server.
-const handUser = "chaos-hand"
-
 // settings of a run.
 type settings struct {
 	objects, faults int
 	seed            uint64
+	only            string // part of the names of faults
+	clocks          bool   // can be set wrong
 	lease           [3]time.Duration
+	end             time.Time // of the faults, if not zero
 }
 
-// production is the number of faults from which on leases are as they are by default.
+// production is the number of faults from which on leases are as they are by default, and
+// clocks are wrong.
 const production = 100
 
 func settingsOf(t *testing.T) settings {
 	t.Helper()
-	s := settings{objects: intFrom(t, "GITSEAL_TEST_CHAOS_OBJECTS", 40), faults: intFrom(t, "GITSEAL_TEST_CHAOS_FAULTS", 25)}
+	s := settings{objects: intFrom(t, "GITSEAL_TEST_CHAOS_OBJECTS", 40), faults: intFrom(t, "GITSEAL_TEST_CHAOS_FAULTS", 26), only: os.Getenv("GITSEAL_TEST_CHAOS_ONLY")}
 	s.seed = uint64(intFrom(t, "GITSEAL_TEST_SEED", int(time.Now().UnixNano()%1_000_000)))
 	s.lease = [3]time.Duration{4 * time.Second, 3 * time.Second, 500 * time.Millisecond}
+	if minutes := intFrom(t, "GITSEAL_TEST_CHAOS_MINUTES", 0); minutes > 0 {
+		s.end = time.Now().Add(time.Duration(minutes) * time.Minute)
+	}
+	s.clocks = s.faults >= production || strings.Contains(s.only, "clock")
 	if s.faults >= production {
 		s.lease = [3]time.Duration{15 * time.Second, 10 * time.Second, 2 * time.Second}
 	}
@@ -81,6 +87,8 @@ type world struct {
 	away     map[string]bool // namespaces that are not to be written to now
 	attacked map[string]int  // how often a Secret was changed by hand
 	did      map[string]int  // faults and changes, by kind
+	past     []*history      // timelines that were lost
+	cuts     []setback       // how
 }
 
 func newWorld(t *testing.T) *world {
@@ -90,7 +98,7 @@ func newWorld(t *testing.T) *world {
 	w.cluster = kubetest.Start(t, kubetest.WithControllerManager(), kubetest.WithAudit("", auditRules()...),
 		// The history has to be whole.
 		kubetest.WithAPIServerFlags("--etcd-compaction-interval=0"))
-	program := buildProgram(t)
+	program := w.buildProgram()
 	scheme := runtime.NewScheme()
 	w.check(clientscheme.AddToScheme(scheme))
 	w.check(v1alpha1.AddToScheme(scheme))
@@ -124,13 +132,19 @@ func (w *world) count(what string) {
 	w.did[what]++
 }
 
-func buildProgram(t *testing.T) string {
-	t.Helper()
-	program := filepath.Join(t.TempDir(), "gitseal-controller")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./cmd/gitseal-controller")
+// buildProgram builds the controller. With clocks that can be set wrong, that takes
+// minutes the first time: all that it is made of is built anew.
+func (w *world) buildProgram() string {
+	w.t.Helper()
+	program := filepath.Join(w.t.TempDir(), "gitseal-controller")
+	args := []string{"build", "-o", program}
+	if w.settings.clocks {
+		args = append(args, "-overlay="+overlay(w.t))
+	}
+	build := exec.CommandContext(w.t.Context(), "go", append(args, "./cmd/gitseal-controller")...)
 	build.Dir = "../.."
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+		w.t.Fatalf("%v\n%s", err, out)
 	}
 	return program
 }
