@@ -123,7 +123,7 @@ func (e *Edited) checkValues(doc *formats.Document, selected []bool) error {
 	for i := range doc.Leaves {
 		l := &doc.Leaves[i]
 		text := strings.TrimSuffix(l.Text, "\n")
-		sealed := looksSealed(text) && (l.Kind == formats.String || l.Kind == formats.Comment)
+		sealed := l.Kind == formats.String && looksSealed(text) || l.Kind == formats.Comment && hasSealedLine(text)
 		switch {
 		case sealed && (left[text] == 0 || !selected[i]):
 			return &TamperedError{Reason: ReasonValue, Path: l.Path}

@@ -32,8 +32,12 @@ func (s *sealing) exposed() []*formats.Path {
 		if s.content.selected[i] || l.Text == "" {
 			continue
 		}
-		k := exposureKey(l.Path, &l.Scalar)
-		if plain[k]--; sealed[k] && plain[k] < 0 {
+		shown := false
+		for _, k := range exposureKeys(l.Path, &l.Scalar) {
+			plain[k]--
+			shown = shown || sealed[k] && plain[k] < 0
+		}
+		if shown {
 			out = append(out, l.Path)
 		}
 	}
@@ -60,27 +64,29 @@ func (s *sealing) mayExpose(o *Opened) bool {
 func (o *Opened) noteExposable(sealed map[string]bool, plain map[string]int) {
 	here := map[string]int{}
 	for i := range o.content.doc.Leaves {
-		k := exposureKey(o.content.doc.Leaves[i].Path, o.content.scalar(i))
-		if o.values[i] != "" {
-			sealed[k] = true
-			continue
-		}
-		if here[k]++; here[k] > plain[k] {
-			plain[k] = here[k]
+		for _, k := range exposureKeys(o.content.doc.Leaves[i].Path, o.content.scalar(i)) {
+			if o.values[i] != "" {
+				sealed[k] = true
+				continue
+			}
+			if here[k]++; here[k] > plain[k] {
+				plain[k] = here[k]
+			}
 		}
 	}
 }
 
-// exposureKey names a text under some keys. Its kind does not count: 1 tells as much
-// as "1".
-func exposureKey(p *formats.Path, v *formats.Scalar) string {
-	var e encoder
-	if v.Kind != formats.Comment {
-		e.raw([]byte{1})
-		e.bytes(appendAAD(nil, p))
+// exposureKeys names a text under some keys. Its kind does not count: 1 tells as much
+// as "1". A comment has a name for each of its lines, which may be of several comments.
+func exposureKeys(p *formats.Path, v *formats.Scalar) []string {
+	if v.Kind == formats.Comment {
+		return commentLines(v.Text)
 	}
+	var e encoder
+	e.raw([]byte{0}) // no comment has it
+	e.bytes(appendAAD(nil, p))
 	e.text(v.Text)
-	return string(e.b)
+	return []string{string(e.b)}
 }
 
 // errExposed refuses a merge that would expose what stands at the paths.

@@ -47,6 +47,7 @@ func TestMergeExposesNothing(t *testing.T) {
 		{"a changed value, in conflict", "yaml", "db: one\napi: two\n", "db: canary\napi: two\n", "db: fake\napi: fake\nz: 1\n", onlyZ, ""},
 		{"deep in lists", "yaml", "a:\n- k: one\n- k: two\nz: 1\n", "a:\n- k: canary\n- k: two\nz: 1\n", "a:\n- k: one\n- k: two\nz: 2\n", onlyZ, "a[0].k"},
 		{"a comment", "yaml", "db: one\n", "# canary\ndb: one\n", "db: one\nz: 1\n", onlyZ, ""},
+		{"a comment that gets more lines", "ini", "[s]\ndb = one\n", "[s]\n; canary\ndb = one\n", "[s]\n; plain\ndb = one\nz = 1\n", onlyZ, ""},
 		{"dotenv", "dotenv", "DB=one\nz=0\n", "DB=canary\nz=0\n", "DB=one\nz=1\n", onlyZ, "DB"},
 		{"by a suffix", "json", `{"db": "one"}`, `{"db": "canary"}`, `{"db": "one", "z": "1"}`, selecting(selector(t, cipher.UnencryptedSuffix, "b")), "db"},
 		{"by comments", "yaml", "db: one\nz: 1\n", "db: canary\nz: 1\n", "db: one\n# seal\nz: 2\n", selecting(selector(t, cipher.EncryptedCommentRegex, "seal")), "db"},

@@ -62,12 +62,14 @@ type merger struct {
 	known []*Opened
 	// finished are the half-merged versions that were verified, :: source → file.
 	finished map[string]*Opened
+	// comments are those of all versions that were opened, :: ciphertext → text.
+	comments map[string]string
 	depth    int
 }
 
 func newMerger(ctx context.Context, f formats.Format, o MergeOptions) *merger {
 	o.Open.PlainOnly = false
-	return &merger{ctx: ctx, format: f, opts: o, finished: map[string]*Opened{}}
+	return &merger{ctx: ctx, format: f, opts: o, finished: map[string]*Opened{}, comments: map[string]string{}}
 }
 
 // versions are the three versions of a merge, opened. base is nil if there is none
@@ -196,7 +198,7 @@ func (g *merger) version(src []byte) (*Opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	g.known = append(g.known, o)
+	g.known = append(g.known, g.note(o))
 	return o, nil
 }
 
@@ -204,7 +206,7 @@ func (g *merger) version(src []byte) (*Opened, error) {
 func (g *merger) baseVersion(src []byte) (*Opened, []*formats.Path, error) {
 	o, err := openKnowing(g.ctx, g.format, src, g.opts.Open, g.known)
 	if err == nil {
-		g.known = append(g.known, o)
+		g.known = append(g.known, g.note(o))
 		return o, nil, nil
 	}
 	if g.ctx.Err() != nil {
@@ -212,7 +214,7 @@ func (g *merger) baseVersion(src []byte) (*Opened, []*formats.Path, error) {
 	}
 	if errors.Is(err, ErrHalfMerged) && g.opts.Blob != nil {
 		if o, err = g.finish(src); err == nil {
-			g.known = append(g.known, o)
+			g.known = append(g.known, g.note(o))
 			return o, nil, nil
 		}
 	}
@@ -224,15 +226,16 @@ func (g *merger) baseVersion(src []byte) (*Opened, []*formats.Path, error) {
 	if err != nil {
 		return nil, nil, g.ctx.Err()
 	}
-	if o, err = openUnverified(g.format, b.bare, b.src, k.key, g.known); err != nil {
+	if o, err = g.openUnverified(b.bare, b.src, k.key, g.known); err != nil {
 		return nil, nil, nil
 	}
 	return o, b.poisoned, nil
 }
 
 // openUnverified opens the values of a file of which no MAC is right, each under the
-// additional data of its place. spelled are versions that its values may be from.
-func openUnverified(f formats.Format, b *bare, src []byte, key dataKey, spelled []*Opened) (*Opened, error) {
+// additional data of its place; comments may have moved. spelled are versions that its
+// values may be from.
+func (g *merger) openUnverified(b *bare, src []byte, key dataKey, spelled []*Opened) (*Opened, error) {
 	if err := checkUnselected(b.doc, b.meta.Selector.Select(b.doc)); err != nil {
 		return nil, err
 	}
@@ -241,7 +244,8 @@ func openUnverified(f formats.Format, b *bare, src []byte, key dataKey, spelled 
 	if own != nil && own.mac == "" {
 		m.Seal = nil // it is read as strictly as sops's files are
 	}
-	o := &Opened{Metadata: &m, format: f, source: src, key: key, spell: &spelling{}}
+	o := &Opened{Metadata: &m, format: g.format, source: src, key: key, spell: &spelling{}}
+	o.moved = &movedComments{known: g.comments, pieces: make([][]commentPiece, len(b.doc.Leaves))}
 	if err := o.decrypt(b.doc); err != nil {
 		return nil, err
 	}

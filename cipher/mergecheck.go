@@ -136,19 +136,23 @@ func keyOfTag(t formats.Tag) string {
 }
 
 // foreignComments warns of comments in a half-merged file that neither side has:
-// comments are taken as they stand, so people should look at them.
+// comments are taken as they stand, so people should look at them. It goes by lines:
+// those of both sides may have become one comment.
 func foreignComments(h *Opened, sides ...*Opened) []Warning {
 	known := map[string]bool{}
 	for _, o := range sides {
 		for i := range o.content.doc.Leaves {
 			if s := o.content.scalar(i); s.Kind == formats.Comment {
-				known[s.Text] = true
+				for _, line := range commentLines(s.Text) {
+					known[line] = true
+				}
 			}
 		}
 	}
 	var out []Warning
 	for i, l := range h.content.doc.Leaves {
-		if s := h.content.scalar(i); s.Kind == formats.Comment && !known[s.Text] {
+		s := h.content.scalar(i)
+		if s.Kind == formats.Comment && slices.ContainsFunc(commentLines(s.Text), func(line string) bool { return !known[line] }) {
 			out = append(out, Warning{Path: l.Path, Text: "a comment here is of neither side; nothing vouched for it until now"})
 		}
 	}

@@ -51,6 +51,8 @@ type Opened struct {
 	plain  []byte
 	// plainOnly: content and values may go as soon as plain can be made.
 	plainOnly bool
+	// moved, if not nil, says what comments are that need not be where they were sealed.
+	moved *movedComments
 }
 
 // Warning is something that the reader of a file should know.
@@ -273,7 +275,12 @@ func (o *Opened) restoring(s *spelling) formats.Edit {
 			continue
 		}
 		v := formats.Value{Leaf: i, Scalar: o.content.scalars[i]}
-		if len(s.texts)+len(s.aliases) > 0 {
+		switch {
+		case len(s.texts)+len(s.aliases) == 0:
+		case o.moved != nil && o.moved.pieces[i] != nil:
+			l := &o.content.doc.Leaves[i]
+			v.Raw = openPieces(string(o.content.doc.Source[l.Start:l.End]), o.moved.pieces[i], raw)
+		default:
 			tag := tagOf(value)
 			v.Raw = raw[tag]
 			at[tag] = o.content.doc.Leaves[i].Path

@@ -82,6 +82,9 @@ func (w *leafOpener) leaf(i int) error {
 // been another one nearby.
 func (w *leafOpener) comment(i int) error {
 	l := &w.o.content.doc.Leaves[i]
+	if w.o.moved != nil {
+		return w.moved(i)
+	}
 	if !looksSealed(l.Text) {
 		return nil // commentsMAC, or a warning, deals with it
 	}

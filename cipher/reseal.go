@@ -183,7 +183,7 @@ func (g *merger) openHalf(b *bare, src []byte, vs *versions) (*Opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	o, err := openUnverified(g.format, b, src, k.key, known)
+	o, err := g.openUnverified(b, src, k.key, known)
 	if err == nil && vs != nil {
 		o.spell.flags = vs.flags()
 		o.plain, err = o.restore()

@@ -27,9 +27,10 @@ func (o *Opened) Restore(text []byte) ([]byte, error) {
 	made := &Opened{Metadata: o.Metadata, format: o.format, source: text, key: o.key, spell: o.spell}
 	made.content = content{doc: doc, scalars: make([]formats.Scalar, len(doc.Leaves)), selected: make([]bool, len(doc.Leaves))}
 	made.values = make([]string, len(doc.Leaves))
+	made.moved = &movedComments{pieces: make([][]commentPiece, len(doc.Leaves))}
 	for i := range doc.Leaves {
-		made.content.selected[i] = doc.Leaves[i].Kind <= formats.String && looksSealed(doc.Leaves[i].Text) ||
-			doc.Leaves[i].Kind == formats.Comment && looksSealed(doc.Leaves[i].Text)
+		l := &doc.Leaves[i]
+		made.content.selected[i] = l.Kind <= formats.String && looksSealed(l.Text) || l.Kind == formats.Comment && hasSealedLine(l.Text)
 	}
 	if err := made.openValues(); err != nil {
 		return nil, err

@@ -145,7 +145,7 @@ func (s *sealing) reuse() {
 	moved := map[string][]string{} // :: additional data and value → ciphertexts
 	for _, p := range s.reusable() {
 		for i, v := range p.values {
-			if v == "" {
+			if v == "" || p.moved != nil && p.moved.pieces[i] != nil {
 				continue
 			}
 			path := p.content.doc.Leaves[i].Path
