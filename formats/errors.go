@@ -2,6 +2,7 @@ package formats
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 )
 
@@ -35,6 +36,9 @@ var (
 	ErrLimit = errors.New("limit exceeded")
 	// ErrMetadata: the metadata block is not as sops or we write it.
 	ErrMetadata = errors.New("bad metadata block")
+	// ErrLineEnds: the line ends of a sealed file were changed, as git does with
+	// core.autocrlf. It is an [ErrMetadata].
+	ErrLineEnds = fmt.Errorf("%w: line ends were changed", ErrMetadata)
 )
 
 // Error is how a format refuses an input. Its text never holds a part of the

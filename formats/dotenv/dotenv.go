@@ -58,6 +58,9 @@ func (Format) Parse(src []byte) (*formats.Document, error) {
 			return nil, err
 		}
 	}
+	if r.lineEndsChanged() {
+		return nil, formats.ErrorAt(formats.ErrLineEnds, src, r.lines[0].start, nil, "the lines of the sealed file end in CRLF: git (core.autocrlf) or an editor has changed them")
+	}
 	if len(r.pairs) > 0 {
 		meta, err := formats.Unflatten(r.pairs)
 		if err != nil {

@@ -191,6 +191,7 @@ func TestRefuses(t *testing.T) {
 		{"value and map", "sops_a=secret\nsops_a__map_b=c", formats.ErrMetadata, 0},
 		{"value too long", "A=" + strings.Repeat("x", formats.MaxValue+1), formats.ErrLimit, 1},
 		{"too many", strings.Repeat("#\n", formats.MaxLeaves+1), formats.ErrLimit, formats.MaxLeaves + 1},
+		{"sealed, its line ends changed", "A=secret\r\nsops_mac=x\r\nsops_version=y\r\n", formats.ErrLineEnds, 2},
 		{"several lines in a sealed file", "A=\"b\nsecret\"\nsops_mac=x", formats.ErrSyntax, 2},
 	}
 	for _, tt := range tests {

@@ -98,6 +98,17 @@ func (r *reader) leaf(k formats.Kind, p *formats.Path, text string, start, end i
 	return nil
 }
 
+// lineEndsChanged reports whether all lines of the metadata block end in CRLF, which
+// nobody writes: values would end in carriage returns that are none of theirs.
+func (r *reader) lineEndsChanged() bool {
+	for _, l := range r.lines {
+		if !bytes.HasSuffix(r.src[l.start:l.end], []byte("\r\n")) {
+			return false
+		}
+	}
+	return len(r.lines) > 0
+}
+
 // closingLine returns the end of the line in which the value that begins at value,
 // on the line that ends at end, closes the quote that it opens; end if it opens
 // none or closes it at once, or if other text follows where it closes: then it is
