@@ -40,13 +40,22 @@ type nature struct {
 	// sealed: it has a metadata block that can be read. sound: nothing was found that
 	// opening it would only say again.
 	sealed, sound bool
+	// plain: it is plain, and nothing was found that says that it should not be.
+	plain bool
 }
 
 func file(in Input) ([]Finding, nature) {
 	c := &checker{Input: in}
 	c.run()
+	plain := !c.sealed && !c.broken && len(in.Data) > 0 && !slices.ContainsFunc(c.list, saysPlain)
 	list := slices.DeleteFunc(c.list, func(f Finding) bool { return in.Expected.ignores(f) })
-	return list, nature{sealed: c.sealed, sound: c.sealed && !c.broken}
+	return list, nature{sealed: c.sealed, sound: c.sealed && !c.broken, plain: plain}
+}
+
+// saysPlain reports whether a finding says of a whole file that it is plain, or why that
+// cannot be told.
+func saysPlain(f Finding) bool {
+	return slices.Contains([]string{IDNotSealed, IDName, IDManifest, IDMalformed, IDDuplicate, IDConflict}, f.ID)
 }
 
 // checker collects the findings of one file.
@@ -155,6 +164,9 @@ func (c *checker) runeColumn(line, column int) int {
 func (c *checker) unreadable(err error) {
 	c.broken = true
 	f := Finding{ID: IDMalformed, Message: "the sealed file cannot be read: " + err.Error(), Hint: "restore it from the last good version (git log -p)"}
+	if errors.Is(err, formats.ErrLineEnds) {
+		f.Hint = "gitseal git install tells git to leave sealed files as they are (-text); then: rm " + c.Name + " && git checkout -- " + c.Name
+	}
 	if errors.Is(err, formats.ErrDuplicate) {
 		f.ID, f.Message = IDDuplicate, err.Error()
 		f.Hint = "which of the two counts depends on the reader; remove one"

@@ -63,6 +63,7 @@ type Finding struct {
 const (
 	IDNotSealed     = "not-sealed"
 	IDName          = "name-suggests-sealed"
+	IDUnsealed      = "unsealed"
 	IDPlainValue    = "plain-value"
 	IDMalformed     = "malformed"
 	IDEmptyValue    = "empty-value"
@@ -103,6 +104,7 @@ func Kinds() []Kind {
 	return []Kind{
 		{IDNotSealed, Error, "a rule says that the file is sealed, and it is plain"},
 		{IDName, Error, "the file's name says that it is sealed, and it is plain"},
+		{IDUnsealed, Error, "the file was sealed in git, here or elsewhere, and is plain now (--staged, --range)"},
 		{IDPlainValue, Error, "a value of a sealed file that its selector selects is plain"},
 		{IDMalformed, Error, "the sealed file, a sealed value in it, or its metadata is not well-formed"},
 		{IDDuplicate, Error, "a key stands twice in one map of a sealed file"},

@@ -116,7 +116,7 @@ func rebindHint(name string) string {
 // unsealedManifest is about a SealedManifest without a metadata block of its own: a plain
 // one, or one that holds a sealed file.
 func (c *checker) unsealedManifest() {
-	c.broken = true // there is nothing to open as a whole
+	c.broken = true // unless it holds something that can be opened
 	if !manifest.Of(c.doc).HasDocument {
 		c.add(-1, Finding{ID: IDNotSealed, Message: "a SealedManifest, and its values are plain", Hint: "gitseal seal " + c.Name + "; if it was committed, its values must be replaced"})
 		return
@@ -165,11 +165,15 @@ func (c *checker) document(held *manifest.Document) {
 		c.add(at, Finding{ID: IDManifest, Path: path.Text(), Message: "spec.document: " + p.Error(), Hint: p.Hint})
 	}
 	inner.context(m, manifest.Of(c.doc))
+	c.broken = inner.broken
 	for _, f := range inner.list {
 		f.Line, f.Column, f.Rune = 0, 0, 0
 		f.Message = "spec.document: " + f.Message
-		if f.ID != IDContext {
-			f.Hint = "look what has changed (git log -p); gitseal seal --manifest " + c.Name + " seals the document by its rule"
+		switch f.ID {
+		case IDNoMAC:
+			f.Hint = rebindHint(c.Name)
+		case IDMACOnly:
+			f.Hint = "look what has changed (git log -p); gitseal keys sync " + c.Name + " mends it"
 		}
 		c.add(at, f)
 	}

@@ -137,7 +137,9 @@ func (r *runner) check(ctx context.Context, t *target) (result, error) {
 	case errors.Is(err, errNotThere):
 		return result{}, nil // it has gone since it was listed
 	case errors.Is(err, errTooLarge):
-		return r.tooLarge(t), nil
+		return unread(t, tooLarge()), nil
+	case errors.Is(err, errMissing):
+		return unread(t, notHere()), nil
 	case err != nil:
 		return result{}, fmt.Errorf("%s: %w", t.name, cause(err))
 	}
@@ -152,6 +154,7 @@ func (r *runner) check(ctx context.Context, t *target) (result, error) {
 	}
 	found, is := file(in)
 	res.sealed = is.sealed
+	found = append(found, unsealed(t, in, is)...)
 	r.excuseHalfMerged(ctx, in, found)
 	if t.rulesOnly {
 		found = slices.DeleteFunc(found, func(f Finding) bool { return f.ID == IDSecret })
@@ -169,13 +172,17 @@ func (r *runner) check(ctx context.Context, t *target) (result, error) {
 	return res, ctx.Err()
 }
 
-// tooLarge is about a file of which nothing was read.
-func (r *runner) tooLarge(t *target) result {
-	f := tooLarge()
+// unread is about a file of which nothing was read. If a rule says that it is sealed,
+// nobody knows whether it is.
+func unread(t *target, f Finding) result {
 	f.File, f.Commit = t.name, t.commit
 	res := result{there: true}
 	config, source, err := t.tree.config(t.path)
-	if err != nil || !Expect(config, source, t.path).ignores(f) {
+	expected := Expect(config, source, t.path)
+	if f.Message == notHere().Message && expected.Applied.Meant {
+		f.Level = Error
+	}
+	if err != nil || !expected.ignores(f) {
 		res.findings = []Finding{f}
 	}
 	return res
@@ -219,10 +226,13 @@ func (r *runner) leftoversOnDisk(results []result) []Finding {
 	sealed := map[string]bool{}
 	listed := map[string]bool{}
 	var folders []string
+	var disk *workTree
 	for i, t := range r.set.targets {
-		if _, onDisk := t.tree.(*workTree); !onDisk {
-			return nil
+		tree, onDisk := t.tree.(*workTree)
+		if !onDisk {
+			continue
 		}
+		disk = tree
 		listed[t.path] = true
 		if !results[i].sealed {
 			continue
@@ -243,14 +253,13 @@ func (r *runner) leftoversOnDisk(results []result) []Finding {
 			if !entry.Type().IsRegular() || sealed[path] {
 				continue
 			}
-			out = append(out, r.leftoverOnDisk(path, sealed, listed[path])...)
+			out = append(out, leftoverOnDisk(disk, path, sealed, listed[path])...)
 		}
 	}
 	return out
 }
 
-func (r *runner) leftoverOnDisk(path string, sealed map[string]bool, listed bool) []Finding {
-	t := r.set.targets[0].tree
+func leftoverOnDisk(t *workTree, path string, sealed map[string]bool, listed bool) []Finding {
 	dir, base := filepath.Split(path)
 	for _, of := range Leftovers(base) {
 		if !sealed[filepath.Join(dir, of)] || !listed && isTwin(base, of) {

@@ -66,4 +66,8 @@ func tooLarge() Finding {
 	return Finding{ID: IDNotScanned, Level: level(IDNotScanned), Message: "too large to be looked through for secrets", Hint: "if it holds none, an entry under gitseal.check.ignore in " + ConfigName + " says so"}
 }
 
+func notHere() Finding {
+	return Finding{ID: IDNotScanned, Level: level(IDNotScanned), Message: "git does not have its content here, so that nothing was looked at", Hint: "this is a partial clone, or a damaged one: git fetch --refetch brings what is missing"}
+}
+
 const secretHint = "replace it where it is used, then seal it or take it out; if it is none, a comment " + scan.AllowMark + " on the line, or an entry under gitseal.check.ignore in " + ConfigName + ", says so"

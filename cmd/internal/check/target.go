@@ -12,15 +12,14 @@ import (
 
 	"github.com/gitseal/gitseal/cmd/internal/gitrepo"
 	"github.com/gitseal/gitseal/cmd/internal/rules"
-	"github.com/gitseal/gitseal/cmd/internal/workset"
 )
 
 // Set is files to check, as they are at one place: a work tree, an index, a commit.
 // It is made by [WorkTree], [Staged] or [Range].
 type Set struct {
 	targets []target
-	// repo is open while the set is in use, nil for a work tree.
-	repo *gitrepo.Repo
+	// repos are open while the set is in use.
+	repos []*gitrepo.Repo
 	// explicit takes the place of all configurations.
 	explicit *rules.Config
 }
@@ -30,10 +29,11 @@ func (s *Set) Len() int { return len(s.targets) }
 
 // Close ends what reading from git needs.
 func (s *Set) Close() error {
-	if s.repo == nil {
-		return nil
+	var errs []error
+	for _, r := range s.repos {
+		errs = append(errs, r.Close())
 	}
-	return s.repo.Close()
+	return errors.Join(errs...)
 }
 
 // target is one file. tree says where it is read from.
@@ -47,6 +47,10 @@ type target struct {
 	commit string
 	// rulesOnly: the file itself has not changed, but its rules have.
 	rulesOnly bool
+	// past is what has gone with the change that is checked, nil if none is; was is the
+	// file before it, or what git takes for it.
+	past *past
+	was  gitrepo.Side
 }
 
 // tree is a state of the files of a repository.
@@ -63,72 +67,6 @@ type tree interface {
 type Options struct {
 	// Config, if not nil, is used in place of all configurations.
 	Config *rules.Config
-}
-
-// WorkTree returns the files that arguments name, and of folders those that git tracks or
-// would add; outside of a repository, all that are not another project's.
-func WorkTree(ctx context.Context, args []string, o Options) (*Set, error) {
-	s := &Set{explicit: o.Config}
-	t := newWorkTree(o.Config)
-	seen := map[string]bool{}
-	for _, arg := range args {
-		files, err := workFiles(ctx, arg)
-		if err != nil {
-			return nil, err
-		}
-		for _, path := range files {
-			if !seen[path] {
-				seen[path] = true
-				s.targets = append(s.targets, target{name: shown(path), path: path, tree: t})
-			}
-		}
-	}
-	return s, nil
-}
-
-// workFiles returns the files that one argument means, absolute and free of links.
-func workFiles(ctx context.Context, arg string) ([]string, error) {
-	if info, err := os.Stat(arg); err != nil || !info.IsDir() {
-		return collect(arg)
-	}
-	folder, err := filepath.Abs(arg)
-	if err == nil {
-		folder, err = filepath.EvalSymlinks(folder)
-	}
-	if err != nil {
-		return nil, err
-	}
-	root, found := gitrepo.Root(folder)
-	if !found {
-		return collect(arg)
-	}
-	names, err := gitrepo.Listed(ctx, root, folder)
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	if err != nil {
-		return collect(arg) // without git, or with something that only looks like a repository
-	}
-	var files []string
-	for _, n := range names {
-		path := filepath.Join(root, filepath.FromSlash(n))
-		if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() {
-			files = append(files, path)
-		}
-	}
-	return files, nil
-}
-
-func collect(arg string) ([]string, error) {
-	files, err := workset.Collect([]string{arg}, workset.Options{Match: func(string) bool { return true }})
-	if none := (*workset.NoMatchError)(nil); errors.As(err, &none) {
-		return nil, nil // an empty folder
-	}
-	var out []string
-	for _, f := range files {
-		out = append(out, f.Path)
-	}
-	return out, err
 }
 
 // shown returns a path as people want to see it: from where they are, if that is short.
@@ -162,26 +100,22 @@ func Staged(ctx context.Context, root string, o Options) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := newGitTree(ctx, s.repo, root, "", o.Config)
-	changed := differing(list)
-	s.add(root, t, "", changed)
-	return s, s.addRuled(root, t, list, changed, func() ([]gitrepo.Side, error) { return gitrepo.Indexed(ctx, root) })
+	t := newGitTree(ctx, s.repos[0], root, "", o.Config)
+	s.addChanged(root, t, "", list)
+	return s, s.addRuled(root, t, list, func() ([]gitrepo.Side, error) { return gitrepo.Indexed(ctx, root) })
 }
 
 func open(ctx context.Context, root string, o Options) (*Set, error) {
 	repo, err := gitrepo.Open(ctx, root, maxBlob)
-	return &Set{repo: repo, explicit: o.Config}, err
+	if err != nil {
+		return nil, err
+	}
+	return &Set{repos: []*gitrepo.Repo{repo}, explicit: o.Config}, nil
 }
 
-// differing returns the regular files that there are now.
-func differing(list []gitrepo.Difference) []gitrepo.Side {
-	var out []gitrepo.Side
-	for _, d := range list {
-		if d.Status != 'U' && d.Status != 'D' && d.New.Regular {
-			out = append(out, d.New)
-		}
-	}
-	return out
+// isThere reports whether a difference leaves a regular file.
+func isThere(d gitrepo.Difference) bool {
+	return d.Status != 'U' && d.Status != 'D' && d.New.Regular
 }
 
 func (s *Set) add(root string, t *gitTree, commit string, files []gitrepo.Side) {
@@ -192,8 +126,24 @@ func (s *Set) add(root string, t *gitTree, commit string, files []gitrepo.Side) 
 	}
 }
 
+// addChanged adds the files that there are now, with what they were before.
+func (s *Set) addChanged(root string, t *gitTree, commit string, list []gitrepo.Difference) {
+	past := newPast(t, list)
+	for _, d := range list {
+		if !isThere(d) {
+			continue
+		}
+		s.add(root, t, commit, []gitrepo.Side{d.New})
+		last := &s.targets[len(s.targets)-1]
+		last.past = past
+		if d.Old.Regular {
+			last.was = d.Old
+		}
+	}
+}
+
 // addRuled adds the files whose configuration has changed, although they have not.
-func (s *Set) addRuled(root string, t *gitTree, list []gitrepo.Difference, changed []gitrepo.Side, all func() ([]gitrepo.Side, error)) error {
+func (s *Set) addRuled(root string, t *gitTree, list []gitrepo.Difference, all func() ([]gitrepo.Side, error)) error {
 	var folders []string
 	for _, d := range list {
 		for _, name := range []string{d.Old.Path, d.New.Path} {
@@ -209,10 +159,13 @@ func (s *Set) addRuled(root string, t *gitTree, list []gitrepo.Difference, chang
 	if err != nil {
 		return err
 	}
+	changed := map[string]bool{}
+	for _, d := range list {
+		changed[d.New.Path] = isThere(d)
+	}
 	for _, f := range files {
 		below := func(folder string) bool { return strings.HasPrefix("/"+f.Path, folder+"/") }
-		same := func(c gitrepo.Side) bool { return c.Path == f.Path }
-		if !slices.ContainsFunc(folders, below) || slices.ContainsFunc(changed, same) {
+		if !slices.ContainsFunc(folders, below) || changed[f.Path] {
 			continue
 		}
 		path := filepath.Join(root, filepath.FromSlash(f.Path))
@@ -224,15 +177,19 @@ func (s *Set) addRuled(root string, t *gitTree, list []gitrepo.Difference, chang
 // RangeOptions say which commits are meant.
 type RangeOptions struct {
 	Options
-	// From and To are revisions; From may be empty or all zeros: everything up to To.
+	// From and To are revisions; From may be empty or all zeros: everything up to To. To
+	// all zeros, as hooks call a branch that is deleted, is nothing at all.
 	From, To string
 	// Each: each commit is looked at, and not only what has become of its files at To.
 	Each bool
 }
 
 // Range returns the files that the commits which To has and From has not have added or
-// changed. The error is [gitrepo.ErrNone] if there is no such revision.
+// changed. The repository may be bare. The error is [gitrepo.ErrNone] if there is no such revision.
 func Range(ctx context.Context, root string, o RangeOptions) (*Set, error) {
+	if o.To != "" && strings.Trim(o.To, "0") == "" {
+		return &Set{}, nil
+	}
 	from, err := revision(ctx, root, o.From)
 	if err != nil {
 		return nil, err
@@ -248,7 +205,7 @@ func Range(ctx context.Context, root string, o RangeOptions) (*Set, error) {
 	if o.Each {
 		return s, s.addCommits(ctx, root, from, to)
 	}
-	t := newGitTree(ctx, s.repo, root, to, o.Config)
+	t := newGitTree(ctx, s.repos[0], root, to, o.Config)
 	inTree := func() ([]gitrepo.Side, error) { return gitrepo.InTree(ctx, root, to) }
 	if from == "" {
 		files, err := inTree()
@@ -265,9 +222,8 @@ func Range(ctx context.Context, root string, o RangeOptions) (*Set, error) {
 	if err != nil {
 		return s, err
 	}
-	changed := differing(list)
-	s.add(root, t, "", changed)
-	return s, s.addRuled(root, t, list, changed, inTree)
+	s.addChanged(root, t, "", list)
+	return s, s.addRuled(root, t, list, inTree)
 }
 
 // revision returns the commit that a revision means, "" for none.
@@ -292,13 +248,13 @@ func (s *Set) addCommits(ctx context.Context, root, from, to string) error {
 	type version struct{ path, id string }
 	seen := map[version]bool{}
 	for _, c := range commits {
-		t := newGitTree(ctx, s.repo, root, c.Commit, s.explicit)
-		for _, f := range c.Files {
-			if v := (version{f.Path, f.ID}); !seen[v] {
-				seen[v] = true
-				s.add(root, t, c.Commit, []gitrepo.Side{f})
-			}
-		}
+		t := newGitTree(ctx, s.repos[0], root, c.Commit, s.explicit)
+		s.addChanged(root, t, c.Commit, slices.DeleteFunc(c.Files, func(d gitrepo.Difference) bool {
+			v := version{d.New.Path, d.New.ID}
+			again := isThere(d) && seen[v]
+			seen[v] = true
+			return again
+		}))
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,9 @@ import (
 
 // errTooLarge: a file is larger than anything that is looked at.
 var errTooLarge = errors.New("too large")
+
+// errMissing: git names a content that it does not have here.
+var errMissing = errors.New("git does not have the content here")
 
 // configEntry is a configuration that was looked for.
 type configEntry struct {
@@ -115,6 +119,7 @@ func largeHead(f *os.File) ([]byte, error) {
 // gitTree is the files of a commit, or of the index if it has no name.
 type gitTree struct {
 	configCache
+	ctx          context.Context
 	repo         *gitrepo.Repo
 	root, commit string
 	// targets counts the files of the tree that are to be checked. If they are many, all
@@ -127,7 +132,7 @@ type gitTree struct {
 const manyTargets = 20
 
 func newGitTree(ctx context.Context, repo *gitrepo.Repo, root, commit string, explicit *rules.Config) *gitTree {
-	t := &gitTree{repo: repo, root: root, commit: commit}
+	t := &gitTree{ctx: ctx, repo: repo, root: root, commit: commit}
 	t.configCache = configCache{explicit: explicit, byFolder: map[string]configEntry{}, find: t.findConfig}
 	t.names = sync.OnceValue(func() map[string]bool {
 		list := func() ([]gitrepo.Side, error) { return gitrepo.InTree(ctx, root, commit) }
@@ -151,7 +156,11 @@ func (t *gitTree) read(f *target) ([]byte, error) {
 	if f.id == "" {
 		return t.beside(f.path)
 	}
-	return found(t.repo.Blob(f.id))
+	data, err := t.repo.Blob(f.id)
+	if errors.Is(err, gitrepo.ErrNone) {
+		return nil, errMissing
+	}
+	return found(data, err)
 }
 
 func (t *gitTree) beside(file string) ([]byte, error) {
@@ -181,6 +190,9 @@ func (t *gitTree) findConfig(folder string) configEntry {
 			case base != ConfigName:
 				return configEntry{name: shown(at), err: &rules.ConfigError{Path: at, Msg: "a configuration file must be called " + ConfigName}}
 			}
+			if src, err = t.behindLink(name, src); err != nil {
+				return configEntry{name: shown(at), err: err}
+			}
 			c, err := rules.Parse(at, src)
 			return configEntry{c, shown(at), err}
 		}
@@ -188,6 +200,33 @@ func (t *gitTree) findConfig(folder string) configEntry {
 			return configEntry{}
 		}
 	}
+}
+
+// maxLinks bounds how many links are followed.
+const maxLinks = 8
+
+// behindLink returns the content of the file that a configuration is: what git has of a
+// link is where it leads. No text of one line, without an end, is a configuration.
+func (t *gitTree) behindLink(name string, src []byte) ([]byte, error) {
+	for range maxLinks {
+		if len(src) == 0 || bytes.ContainsAny(src, "\n\x00") {
+			return src, nil
+		}
+		if isLink, err := gitrepo.IsLink(t.ctx, t.root, t.commit, name); err != nil || !isLink {
+			return src, err
+		}
+		to := path.Join(path.Dir(name), string(src))
+		outside := path.IsAbs(string(src)) || !filepath.IsLocal(filepath.FromSlash(to))
+		var err error
+		if src, err = t.readRel(to); outside || errors.Is(err, errNotThere) {
+			return nil, &rules.ConfigError{Path: filepath.Join(t.root, filepath.FromSlash(name)), Msg: "a link to what git does not have here: the rules have to be in the repository, for all clones and commits"}
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading %s from git: %w", to, err)
+		}
+		name = to
+	}
+	return nil, &rules.ConfigError{Path: filepath.Join(t.root, filepath.FromSlash(name)), Msg: "links that lead to links without end"}
 }
 
 // rel returns a path as git has it.

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/gitseal/gitseal/cipher"
+	"github.com/gitseal/gitseal/cmd/internal/manifest"
 	"github.com/gitseal/gitseal/formats/all"
 )
 
@@ -15,7 +16,8 @@ func (r *runner) open(ctx context.Context, in Input) (opened bool, list []Findin
 		name = all.NameForFile(in.Name)
 	}
 	format, _ := all.ByName(name)
-	_, err := cipher.Open(ctx, format, in.Data, cipher.OpenOptions{Identities: r.options.Identities, Timeout: r.options.Timeout, PlainOnly: true})
+	format, data := manifest.Inside(format, in.Data)
+	_, err := cipher.Open(ctx, format, data, cipher.OpenOptions{Identities: r.options.Identities, Timeout: r.options.Timeout, PlainOnly: true})
 	f := Finding{File: in.Name}
 	tampered := (*cipher.TamperedError)(nil)
 	switch {

@@ -20,6 +20,11 @@ func (c *conversation) get(object string, limit int64) ([]byte, error) {
 	if _, err := io.WriteString(c.in, object+"\n"); err != nil {
 		return nil, err
 	}
+	return c.answer(limit)
+}
+
+// answer reads git's next answer.
+func (c *conversation) answer(limit int64) ([]byte, error) {
 	line, err := c.out.ReadString('\n')
 	if err != nil {
 		return nil, err

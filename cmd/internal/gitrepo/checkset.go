@@ -37,6 +37,33 @@ func Indexed(ctx context.Context, root string) ([]Side, error) {
 	})
 }
 
+// Skipped returns the regular files in the index, below a folder, that git was told to
+// leave out of the work tree: those outside of a sparse checkout (skip-worktree).
+func Skipped(ctx context.Context, root, folder string) ([]Side, error) {
+	args := []string{"ls-files", "-z", "--stage", "-t"}
+	if rel, err := filepath.Rel(root, folder); err == nil && rel != "." {
+		args = append(args, "--", ":(top,literal)"+filepath.ToSlash(rel))
+	}
+	out, err := Git(ctx, root, args...)
+	if err != nil {
+		return nil, err
+	}
+	// S SP <mode> SP <id> SP <stage> TAB <path> NUL
+	var list []Side
+	for line := range strings.SplitSeq(string(out), "\x00") {
+		line, skipped := strings.CutPrefix(line, "S ")
+		if !skipped {
+			continue
+		}
+		found, err := entries(line, func(head []string) (mode, id string, ok bool) { return head[0], head[1], true })
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, found...)
+	}
+	return list, nil
+}
+
 // InTree returns the regular files of a commit or tree.
 func InTree(ctx context.Context, root, commit string) ([]Side, error) {
 	out, err := Git(ctx, root, "ls-tree", "-r", "-z", "--full-tree", "--end-of-options", commit)
@@ -66,15 +93,16 @@ func entries(out string, read func(head []string) (mode, id string, ok bool)) ([
 	return list, nil
 }
 
-// CommitFiles are files as they are in a commit.
+// CommitFiles are what a commit changed.
 type CommitFiles struct {
 	Commit string
-	Files  []Side
+	Files  []Difference
 }
 
 // CommitsBetween returns the commits that b has and a has not, the oldest first, each
-// with the regular files that it added or changed; of a merge, only those that are like
-// in none of its parents. Without a, all commits of b are meant.
+// with what it changed of its (first) parent; of a merge, only files that are like in
+// none of its parents. A renamed file has gone, and is a new one. Without a, all commits
+// of b are meant.
 func CommitsBetween(ctx context.Context, root, a, b string) ([]CommitFiles, error) {
 	args := []string{"rev-list", "--reverse", "--topo-order", b}
 	if a != "" {
@@ -113,20 +141,32 @@ func parseCommits(out string) ([]CommitFiles, error) {
 		if len(head) != 2*parents+3 || i >= len(fields) || len(list) == 0 {
 			return nil, errOutOfStep
 		}
-		if s := side(head[parents], head[2*parents+1], fields[i]); s.Regular {
-			last := &list[len(list)-1]
-			last.Files = append(last.Files, s)
-		}
+		last := &list[len(list)-1]
+		last.Files = append(last.Files, Difference{
+			Status: head[2*parents+2][0],
+			Old:    side(head[0], head[parents+1], fields[i]), New: side(head[parents], head[2*parents+1], fields[i]),
+		})
 	}
 	return list, nil
 }
 
 // InCommit returns a file as it is in a commit, or an error that is [ErrNone]. The path
-// is seen from the top of the work tree, with slashes.
+// is seen from the top of the work tree, with slashes. A bare repository has it, too.
 func (r *Repo) InCommit(commit, path string) ([]byte, error) {
-	object := commit + ":./" + path
+	object := commit + ":" + path
 	if strings.Contains(object, "\n") {
 		return r.single(object)
 	}
 	return r.ask(object)
+}
+
+// IsLink reports whether a path is a symbolic link in a commit, or in the index if that
+// is "".
+func IsLink(ctx context.Context, root, commit, path string) (bool, error) {
+	args := []string{"ls-tree", "-z", "--full-tree", "--end-of-options", commit, path}
+	if commit == "" {
+		args = []string{"ls-files", "-z", "--stage", "--", ":(top,literal)" + path}
+	}
+	out, err := Git(ctx, root, args...)
+	return strings.HasPrefix(string(out), "120000 "), err
 }

@@ -101,14 +101,14 @@ func TestCommitsBetween(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range list {
-		got[c.Commit] = strings.Join(sidePaths(c.Files), " ")
+		var changed []string
+		for _, d := range c.Files {
+			changed = append(changed, string(d.Status)+" "+d.Old.Path+":"+d.New.Path)
+		}
+		got[c.Commit] = strings.Join(changed, " ")
 	}
 	delete(got, empty) // git may leave it out
-	want := map[string]string{first: "a b odd\nname", second: "a", side: "c", merge: "evil", gone: ""}
-	if got[gone] == "" {
-		delete(got, gone)
-		delete(want, gone)
-	}
+	want := map[string]string{first: "A :a A :b A :odd\nname", second: "M a:a", side: "A :c", merge: "A :evil", gone: "D b:"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -118,5 +118,25 @@ func TestCommitsBetween(t *testing.T) {
 	}
 	if list, err = gitrepo.CommitsBetween(t.Context(), root, "HEAD", "HEAD"); err != nil || len(list) != 0 {
 		t.Errorf("%v, %v", list, err)
+	}
+}
+
+// TestHolding: many contents at once; what is not there holds nothing.
+func TestHolding(t *testing.T) {
+	root := newRepo(t)
+	for _, name := range []string{"a", "b", "mark"} {
+		write(t, filepath.Join(root, name), "x\n"+name+"\n")
+	}
+	git(t, root, "add", ".")
+	git(t, root, "commit", "-qm", "one")
+	tree, err := gitrepo.InTree(t.Context(), root, "HEAD")
+	if err != nil || len(tree) != 3 {
+		t.Fatal(tree, err)
+	}
+	none := strings.Repeat("01", len(tree[0].ID)/2)
+	have, err := open(t, root).Holding([]string{tree[0].ID, none, tree[2].ID, tree[1].ID}, []byte("mark"))
+	want := map[string]bool{tree[0].ID: false, none: false, tree[2].ID: true, tree[1].ID: false}
+	if diff := cmp.Diff(want, have); diff != "" || err != nil {
+		t.Errorf("%v %s", err, diff)
 	}
 }

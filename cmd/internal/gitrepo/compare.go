@@ -54,7 +54,14 @@ func Compare(ctx context.Context, root string, o CompareOptions) ([]Difference, 
 	if err != nil {
 		return nil, err
 	}
-	return parseRaw(string(out))
+	list, err := parseRaw(string(out))
+	for i := range list {
+		// To find renames, git gives contents names that only the work tree has.
+		if d := &list[i]; !o.Staged && len(o.Commits) < 2 && strings.IndexByte("ACR", d.Status) >= 0 {
+			d.New.ID = ""
+		}
+	}
+	return list, err
 }
 
 // parseRaw reads git's raw format (git-diff(1), RAW OUTPUT FORMAT, with -z):

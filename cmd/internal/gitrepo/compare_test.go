@@ -135,3 +135,27 @@ func TestResolveTakesNoOptions(t *testing.T) {
 		t.Errorf("files were made: %v %v", entries, err)
 	}
 }
+
+// TestCompareNamesNoMissingObject: git gives the contents that it has compared to find
+// renames names, also if only the work tree has them.
+func TestCompareNamesNoMissingObject(t *testing.T) {
+	root := newRepo(t)
+	text := strings.Repeat("some line of text\n", 20)
+	write(t, filepath.Join(root, "a"), text)
+	git(t, root, "add", "a")
+	git(t, root, "commit", "-qm", "one")
+	git(t, root, "mv", "a", "b")
+	write(t, filepath.Join(root, "b"), text+"more\n")
+	head, err := gitrepo.Resolve(t.Context(), root, "HEAD")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := gitrepo.Compare(t.Context(), root, gitrepo.CompareOptions{Commits: []string{head}})
+	if err != nil || len(list) != 1 || list[0].Status != 'R' || list[0].New.Path != "b" || list[0].New.ID != "" {
+		t.Errorf("%+v, %v", list, err)
+	}
+	list, err = gitrepo.Compare(t.Context(), root, gitrepo.CompareOptions{Staged: true})
+	if err != nil || len(list) != 1 || list[0].New.ID == "" {
+		t.Errorf("staged: %+v, %v", list, err)
+	}
+}

@@ -45,6 +45,9 @@ func environment(ctx context.Context, root string) ([]string, error) {
 	if err != nil || ours == "" {
 		return scrubbed, err
 	}
+	if ours == root { // bare
+		return restore(scrubbed)
+	}
 	theirs, err := gitDir(ctx, root, scrubbed)
 	if err != nil || ours != theirs {
 		return scrubbed, err

@@ -9,8 +9,9 @@ import (
 	"strings"
 )
 
-// Attributes are what our patterns have.
-const Attributes = "diff=gitseal merge=gitseal"
+// Attributes are what our patterns have. -text: a sealed file is what its bytes are, and
+// with other line ends (core.autocrlf) a dotenv file does not open.
+const Attributes = "diff=gitseal merge=gitseal -text"
 
 const (
 	blockBegin = "# gitseal: begin"
@@ -95,7 +96,7 @@ func SetBlock(src []byte, globs []string) ([]byte, error) {
 	}
 	// What others are merged by is itself text.
 	for _, name := range notOurs {
-		out.WriteString(name + " !diff !merge" + newline)
+		out.WriteString(name + " !diff !merge !text" + newline)
 	}
 	out.WriteString(blockEnd + newline)
 	out.Write(tail)

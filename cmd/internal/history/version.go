@@ -14,6 +14,7 @@ import (
 	"github.com/gitseal/gitseal/cipher"
 	"github.com/gitseal/gitseal/cmd/internal/changes"
 	"github.com/gitseal/gitseal/cmd/internal/gitrepo"
+	"github.com/gitseal/gitseal/cmd/internal/manifest"
 	"github.com/gitseal/gitseal/formats"
 	"github.com/gitseal/gitseal/keysources"
 )
@@ -33,7 +34,9 @@ type version struct {
 	byPath   map[string]int
 
 	side Side
-	src  []byte
+	// src is the content, of a SealedManifest the file that it holds in spec.document.
+	src    []byte
+	format formats.Format
 	// prints are the fingerprints of the plain values by their paths; opened says that
 	// it was tried to find them.
 	prints map[string]print
@@ -174,7 +177,8 @@ func (l *loader) version(s Side) (*version, error) {
 	case err != nil:
 		return nil, err
 	default:
-		v.parse(l.format(s.Path))
+		v.format, v.src = manifest.Inside(l.format(s.Path), v.src)
+		v.parse()
 	}
 	if len(l.order) >= maxCached {
 		delete(l.cache, l.order[0])
@@ -185,8 +189,8 @@ func (l *loader) version(s Side) (*version, error) {
 	return v, nil
 }
 
-func (v *version) parse(f formats.Format) {
-	if v.Version, v.err = changes.Parse(f, v.src); v.err != nil {
+func (v *version) parse() {
+	if v.Version, v.err = changes.Parse(v.format, v.src); v.err != nil {
 		v.Version = nil
 		return
 	}
@@ -243,13 +247,12 @@ func (l *loader) printsOf(v *version) map[string]print {
 	if l.open == nil {
 		return nil
 	}
-	f := l.format(v.side.Path)
-	plain, err := l.open(l.ctx, f, v.src)
+	plain, err := l.open(l.ctx, v.format, v.src)
 	if err != nil {
 		return nil
 	}
 	defer clear(plain)
-	doc, err := f.Parse(plain)
+	doc, err := v.format.Parse(plain)
 	if err != nil {
 		return nil
 	}
