@@ -106,7 +106,7 @@ func newAcceptRun(c *cli.Context, s std, u *ui) (*acceptRun, error) {
 }
 
 func (r *acceptRun) run(ctx context.Context) error {
-	in, err := readInputs(r.c, r.std)
+	in, err := readSealed(r.c, r.std, r.ui)
 	if err == nil && r.c.Bool("reveal") {
 		err = r.openDoor(in...)
 	}

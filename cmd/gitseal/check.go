@@ -25,7 +25,8 @@ func checkCommand(s std, u *ui) *cli.Command {
 		Description: `Checks that every file that a rule says is sealed is sealed, completely, with the rule's selector
 and for the rule's readers; that no sealed file is damaged or half-merged; and that no file, sealed
 or not, holds what looks like a secret in plain text. Without arguments that is the repository
-(what git tracks or would add), else the folder. --staged reads the index and not the work tree.
+(what git tracks or would add), else the folder. --staged reads the index and not the work tree;
+it and --range also find what was sealed before, here or elsewhere, and is plain now.
 
 Plain secrets are looked for in all text files: known forms of tokens and keys anywhere, values
 under names such as password in configuration, scripts, Dockerfiles and Terraform, and, as
@@ -156,22 +157,21 @@ func checkSet(c *cli.Context) (*check.Set, error) {
 	args := c.Args().Slice()
 	span := c.String("range")
 	if !c.Bool("staged") && span == "" {
-		if len(args) == 0 {
-			args = []string{"."}
-			if root, ok := gitrepo.Root("."); ok {
-				args[0] = root
-			}
-		}
-		return check.WorkTree(c.Context, args, o)
-	}
-	root, err := checkRoot()
-	if err != nil {
-		return nil, err
+		return checkWorkTree(c, args, o)
 	}
 	var set *check.Set
-	if span == "" {
+	bare, isBare := gitrepo.Bare(".")
+	root, err := checkRoot()
+	switch {
+	case isBare && span != "":
+		set, err = checkRange(c, bare, span, o)
+	case isBare:
+		return nil, bareError()
+	case err != nil:
+		return nil, err
+	case span == "":
 		set, err = check.Staged(c.Context, root, o)
-	} else {
+	default:
 		set, err = checkRange(c, root, span, o)
 	}
 	if err != nil {
@@ -181,6 +181,24 @@ func checkSet(c *cli.Context) (*check.Set, error) {
 		set.Only(args)
 	}
 	return set, nil
+}
+
+// checkWorkTree finds the files in a work tree, or that are named.
+func checkWorkTree(c *cli.Context, args []string, o check.Options) (*check.Set, error) {
+	if len(args) == 0 {
+		args = []string{"."}
+		if root, ok := gitrepo.Root("."); ok {
+			args[0] = root
+		}
+		if _, bare := gitrepo.Bare("."); bare {
+			return nil, bareError()
+		}
+	}
+	return check.WorkTree(c.Context, args, o)
+}
+
+func bareError() error {
+	return failure("this is a bare repository: it has no files but those of commits", "gitseal check --range A..B checks what commits change, --range ..BRANCH all that a branch has")
 }
 
 // isMerging reports whether what is staged is to be committed as a merge: somebody

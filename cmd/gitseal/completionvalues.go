@@ -231,6 +231,7 @@ func (c *completer) argument(name string) (argument, bool) {
 	if err := a.in.settleFormat(format, c.book()); err != nil {
 		return a, false
 	}
+	a.in = a.in.inner()
 	if a.doc, err = a.in.format.Parse(a.in.data); err != nil {
 		return a, false
 	}

@@ -54,7 +54,7 @@ func (k *quietKeys) whatChanged(ctx context.Context, d *fileDiff) map[string]boo
 	}
 	var plain [2]*changes.Version
 	for i, s := range []*diffSide{&d.old, &d.new} {
-		opened, err := cipher.Open(ctx, s.in.format, s.data, cipher.OpenOptions{Identities: ids, PlainOnly: true})
+		opened, err := cipher.Open(ctx, s.in.format, s.in.data, cipher.OpenOptions{Identities: ids, PlainOnly: true})
 		if err != nil {
 			return nil
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/rogpeppe/go-internal/diff"
 
 	"github.com/gitseal/gitseal/cipher"
+	"github.com/gitseal/gitseal/cmd/internal/manifest"
 )
 
 // showPlaintext prints a line diff of the plain files. It is where plaintext leaves
@@ -62,11 +63,18 @@ func (r *diffRun) plaintext(ctx context.Context, ids *identities, s *diffSide) (
 		return nil, &fileError{name: s.name, err: err}
 	}
 	opts.RequireSeal = required
-	o, err := cipher.Open(ctx, s.in.format, s.data, opts)
+	o, err := cipher.Open(ctx, s.in.format, s.in.data, opts)
 	if err != nil {
 		return nil, &fileError{name: s.name, unsealing: true, err: err}
 	}
-	return o.PlaintextBytes(), nil
+	plain := o.PlaintextBytes()
+	if s.in.around != nil {
+		// What has changed around it is to be seen, too; not all can be written there.
+		if file, err := manifest.WithText(s.in.around.format, s.in.around.data, plain); err == nil {
+			return file, nil
+		}
+	}
+	return plain, nil
 }
 
 func sideName(prefix, name string) string {

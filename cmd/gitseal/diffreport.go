@@ -42,8 +42,10 @@ type diffReport struct {
 type diffValue struct {
 	Path   string       `json:"path"`
 	Change changes.Kind `json:"change"`
-	Was    *diffState   `json:"was,omitempty"`
-	Is     *diffState   `json:"is,omitempty"`
+	// Around: it is a field of the SealedManifest around the file.
+	Around bool       `json:"around,omitempty"`
+	Was    *diffState `json:"was,omitempty"`
+	Is     *diffState `json:"is,omitempty"`
 
 	name string // the path for people
 }
@@ -120,7 +122,8 @@ func (r *reporter) report(d *fileDiff) diffReport {
 	for _, c := range s.Values {
 		out.addValue(d, c)
 	}
-	out.Comments, out.Rewrapped, out.NewKey, out.Told = s.Comments, s.Rewrapped, s.NewKey, d.really != nil
+	out.addAround(d.around)
+	out.Comments, out.Rewrapped, out.NewKey, out.Told = out.Comments+s.Comments, s.Rewrapped, s.NewKey, d.really != nil
 	out.Joined = r.named(s.Joined, d.new)
 	if d.new.name == "" || d.new.version.Metadata != nil {
 		out.Left = r.named(s.Left, d.old) // a plain file has all the world for readers

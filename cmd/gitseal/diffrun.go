@@ -15,6 +15,7 @@ import (
 	"github.com/gitseal/gitseal/cipher"
 	"github.com/gitseal/gitseal/cmd/internal/changes"
 	"github.com/gitseal/gitseal/cmd/internal/gitrepo"
+	"github.com/gitseal/gitseal/cmd/internal/manifest"
 	"github.com/gitseal/gitseal/formats"
 	"github.com/gitseal/gitseal/formats/all"
 )
@@ -50,6 +51,9 @@ type fileDiff struct {
 	status   byte
 	old, new diffSide
 	set      *changes.Set // nil if a side cannot be read
+	// around is what differs between the SealedManifests around two files that are
+	// inside of such.
+	around *aroundDiff
 	// really says, if the data key was renewed, which values are others, by their
 	// paths' Text; nil if nobody can tell.
 	really map[string]bool
@@ -205,6 +209,7 @@ func (r *diffRun) read(ctx context.Context, d *fileDiff) (bool, error) {
 		return false, nil
 	}
 	d.set = changes.Between(d.old.version, d.new.version)
+	d.around = newAroundDiff(d.old.in.around, d.new.in.around)
 	if d.set.NewKey && !r.c.Bool("plaintext") && !r.c.Bool("quiet") {
 		d.really = r.keys.whatChanged(ctx, d)
 	}
@@ -252,5 +257,11 @@ func (s *diffSide) parse(r *diffRun) {
 		s.err = failure("holds the marks of a merge conflict", "gitseal resolve FILE lists what is in conflict")
 		return
 	}
-	s.version, s.err = changes.Parse(s.in.format, s.data)
+	if s.err = s.in.enter(); errors.Is(s.err, errPlainInside) {
+		s.err = nil
+		s.in.format, s.in.data = manifest.Inside(s.in.format, s.in.data)
+	}
+	if s.err == nil {
+		s.version, s.err = changes.Parse(s.in.format, s.in.data)
+	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gitseal/gitseal/cipher"
 	"github.com/gitseal/gitseal/cmd/internal/atomicfile"
+	"github.com/gitseal/gitseal/cmd/internal/manifest"
 	"github.com/gitseal/gitseal/cmd/internal/readers"
 	"github.com/gitseal/gitseal/cmd/internal/redacted"
 	"github.com/gitseal/gitseal/formats"
@@ -77,11 +78,15 @@ func textconv(name, format string, data []byte) []byte {
 // metadata block in the place of that; ok is false if it cannot be read as one.
 func redactFile(name, format string, data []byte) (text []byte, ok bool) {
 	for _, f := range formatsToTry(name, format) {
-		view, err := redacted.New(f, data)
+		inner, held := manifest.Inside(f, data)
+		view, err := redacted.New(inner, held)
 		if err != nil {
 			continue
 		}
 		out := bytes.Clone(view.Text)
+		if around, err := manifest.WithText(f, data, out); err == nil {
+			out = bytes.Clone(around)
+		}
 		if len(out) > 0 && out[len(out)-1] != '\n' {
 			out = append(out, '\n')
 		}

@@ -19,7 +19,10 @@ func (p plan) differences(m *cipher.Metadata, doc *formats.Document) []string {
 	}
 	parts := p.readers.differences(m)
 	want := []cipher.Selector{p.selector}
-	if p.selector.IsZero() {
+	switch {
+	case p.inside:
+		want = nil
+	case p.selector.IsZero():
 		want = usualSelectors(doc)
 	}
 	same := func(s cipher.Selector) bool { return s.Kind == m.Selector.Kind && s.Pattern == m.Selector.Pattern }
@@ -33,8 +36,12 @@ func (p plan) differences(m *cipher.Metadata, doc *formats.Document) []string {
 }
 
 // wantsMACOnly says what mac_only_encrypted of a document, which may be nil, is to be. That
-// of a SealedManifest is set whatever the rule says: clusters add labels.
+// of a SealedManifest is set whatever the rule says: clusters add labels. In what one holds
+// they take no plain values that nothing vouches for.
 func (p plan) wantsMACOnly(doc *formats.Document) bool {
+	if p.inside {
+		return false
+	}
 	return p.macOnly || doc != nil && manifest.Of(doc).IsSealedManifest()
 }
 

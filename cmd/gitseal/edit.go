@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -29,7 +27,8 @@ GITSEAL_EDITOR, SOPS_EDITOR, VISUAL, EDITOR, and git's core.editor, in this orde
 read your nanorc then (--ignorercfiles), unless you name one with --rcfile. Of editors that may
 keep something all the same, such as joe and ed, and of unknown ones, a warning tells.
 
-What you did not change keeps its ciphertext; without any change the file is not touched.
+What you did not change keeps its ciphertext; without any change the file is not touched. Of a
+SealedManifest that holds a sealed file (spec.document), the editor gets that file.
 If something is wrong with the text, the editor opens again and says so on top; leave the text
 as it is to give up. An editor that fails (vim's :cq) leaves the file alone. If somebody else
 changes the file meanwhile, both changes are merged by key; where they contradict each other,
@@ -136,8 +135,7 @@ func runEdit(c *cli.Context, s std, u *ui) error {
 
 // edit edits one file, which need not exist.
 func (r *editRun) edit(ctx context.Context, name string) error {
-	_, err := os.Stat(name)
-	if errors.Is(err, fs.ErrNotExist) {
+	if isNew(name) {
 		return r.editNew(ctx, name)
 	}
 	e, err := r.opened(ctx, name)
@@ -153,7 +151,7 @@ func (r *editRun) edit(ctx context.Context, name string) error {
 
 // opened opens a file for editing.
 func (r *editRun) opened(ctx context.Context, name string) (*editing, error) {
-	in, err := loadOne(r.c, r.std, name)
+	in, err := loadSealed(r.c, r.std, name)
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -84,7 +83,7 @@ func editorOptions(s std, u *ui, command *editor.Command, in input) (editor.Opti
 		return editor.Options{}, err
 	}
 	o := editor.Options{
-		Command: command, Name: filepath.Base(in.name), Comment: commentOf(in.formatName),
+		Command: command, Name: in.editorName(), Comment: commentOf(in.formatName),
 		Places: editor.Places{RuntimeDir: s.getenv("XDG_RUNTIME_DIR"), TempDir: os.TempDir()},
 		Guard:  []string{self, guardName}, Environ: os.Environ(), MaxSize: formats.MaxSealed,
 		Tell: u.note, Warn: u.warn,

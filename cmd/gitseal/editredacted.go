@@ -118,11 +118,11 @@ func runEditRedacted(c *cli.Context, s std, u *ui) error {
 }
 
 func newRedactedRun(c *cli.Context, s std, u *ui, name string) (*redactedRun, error) {
-	in, err := loadOne(c, s, name)
+	in, err := loadSealed(c, s, name)
 	if err != nil {
 		return nil, err
 	}
-	if want := c.String("if-unchanged"); want != "" && want != digestOf(in.data) {
+	if want := c.String("if-unchanged"); want != "" && want != digestOf(in.file()) {
 		return nil, &fileError{name: in.name, err: errEditedMeanwhile()}
 	}
 	r := &redactedRun{ui: u, std: s, in: in, result: redactedResult{File: in.name, New: []string{}}, rescues: rescue.New(rescue.DefaultDir(s.getenv))}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 
@@ -26,7 +27,7 @@ func (r *redactedRun) marked(ctx context.Context, text []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	id := namer.ID(r.in.data)
+	id := namer.ID(r.in.file())
 	if r.view.Metadata.Merged().EditedFrom() == "" {
 		repo, err := gitrepo.Open(ctx, root, formats.MaxSealed)
 		if err != nil {
@@ -72,6 +73,9 @@ func (g *mergers) resealEdited(ctx context.Context, in input, id string) ([]byte
 	}
 	if err != nil {
 		return nil, err
+	}
+	if base, err = in.unfiled(base); err != nil {
+		return nil, fmt.Errorf("the version %s that it was edited from: %w", id, err)
 	}
 	opts := g.ids.openOptions()
 	if opts.RequireSeal, err = g.book.requiresIntegrity(in.rulePath); err != nil {

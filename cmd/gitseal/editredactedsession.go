@@ -76,10 +76,10 @@ var errMeanwhile = errors.New("the file was changed meanwhile")
 // apply makes the file what the edited text says. If somebody else changes the file
 // meanwhile, both changes are made.
 func (r *redactedRun) apply(ctx context.Context, edited []byte) (err error) {
-	data, view := r.in.data, r.view
+	in, view := r.in, r.view
 	defer func() {
 		if err != nil { // the text that people go on with comes from what was there first
-			r.in.data, r.view = data, view
+			r.in, r.view = in, view
 		}
 	}()
 	for {
@@ -95,11 +95,11 @@ func (r *redactedRun) apply(ctx context.Context, edited []byte) (err error) {
 
 // merged reads the file again and returns its text with the changes of the edited one.
 func (r *redactedRun) merged(edited []byte) ([]byte, error) {
-	data, err := readFile(r.in.path)
-	if err != nil {
+	in := r.in
+	if err := in.reread(); err != nil {
 		return nil, err
 	}
-	now, err := redacted.New(r.in.format, data)
+	now, err := redacted.New(in.format, in.data)
 	if err == nil {
 		err = r.set.otherSelector(r.in, r.view.Metadata.Selector, now.Metadata.Selector)
 	}
@@ -118,7 +118,7 @@ func (r *redactedRun) merged(edited []byte) ([]byte, error) {
 		return nil, &commandError{code: exitWrongState, text: "somebody has changed the same keys meanwhile: " + strings.Join(names, ", "),
 			hint: "look at the file as it is now (gitseal view), and make the change again"}
 	}
-	r.in.data, r.view = data, now
+	r.in, r.view = in, now
 	return result.Ours, nil
 }
 

@@ -167,7 +167,7 @@ func errConflictLeft() error {
 
 // reload opens the file as it is now.
 func (e *editing) reload(ctx context.Context) (*cipher.Opened, error) {
-	in, err := loadOne(e.c, e.std, e.in.name)
+	in, err := loadSealed(e.c, e.std, e.in.name)
 	if err != nil {
 		return nil, err
 	}
@@ -231,7 +231,7 @@ func (e *editing) create(ctx context.Context, text []byte) error {
 	}
 	warnOfMix(e.ui, e.in.name, e.plan.recipients())
 	job := atomicfile.Job{Target: e.in.path, Data: sealed.Bytes}
-	job.Expect, job.Root, job.Verify = atomicfile.Absent(), repositoryOf(e.in.name), sealed.Check
+	job.Expect, job.Root, job.Verify = expectNew(e.in.path), repositoryOf(e.in.name), sealed.Check
 	job.Perm = atomicfile.Umasked(0o666)
 	if err := writeAll(e.ui, []atomicfile.Job{job}); err != nil {
 		return err

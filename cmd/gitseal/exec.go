@@ -209,7 +209,7 @@ func (r *execRun) open(ctx context.Context, files []string) ([]*unsealJob, error
 	if u.book, err = newRuleBook(c.String("config")); err != nil {
 		return nil, err
 	}
-	in, err := readInputs(c, r.std)
+	in, err := readSealed(c, r.std, r.ui)
 	if err == nil {
 		err = openByRule(u.book, doorExec, in...)
 	}

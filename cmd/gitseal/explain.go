@@ -84,7 +84,7 @@ func explain(err error) explanation {
 	}
 	if file != nil && errors.Is(err, cipher.ErrNotSealed) && holdsDocument(file.name) {
 		e.code, e.text = exitWrongState, file.name+": a SealedManifest, whose sealed file is in spec.document"
-		e.hints = []string{hintFor(file.name, "gitseal unseal --manifest FILE gives that file, and gitseal seal --manifest --document makes the SealedManifest of it anew; inspect, view, who and keys list look into it")}
+		e.hints = []string{hintFor(file.name, "gitseal unseal --manifest FILE gives that file; get, edit, set, keys, diff and the other commands for sealed files work on it where it stands")}
 		return e
 	}
 	for _, explainer := range []func(error, string, bool) (int, string){
@@ -205,7 +205,7 @@ func shortReader(r string) string {
 	return r
 }
 
-func explainFormat(err error, _ string, unsealing bool) (int, string) {
+func explainFormat(err error, name string, unsealing bool) (int, string) {
 	code := exitFailed
 	if unsealing && (errors.Is(err, formats.ErrDuplicate) || errors.Is(err, formats.ErrMetadata)) {
 		code = exitTampered
@@ -220,6 +220,8 @@ func explainFormat(err error, _ string, unsealing bool) (int, string) {
 	case errors.Is(err, formats.ErrLimit):
 		return code, fmt.Sprintf("the limits: %d MiB plain, %d MiB sealed, depth %d, %d values, %d MiB a value; larger files can be sealed with --format binary (64 MiB)",
 			formats.MaxSource>>20, formats.MaxSealed>>20, formats.MaxDepth, formats.MaxLeaves, formats.MaxValue>>20)
+	case errors.Is(err, formats.ErrLineEnds):
+		return code, "gitseal git install tells git to leave sealed files as they are (-text); then take the file from git once more: rm " + name + " && git checkout -- " + name
 	case errors.Is(err, formats.ErrMetadata):
 		return code, "restore the sops block from the last good version of the file"
 	case errors.Is(err, formats.ErrSyntax):

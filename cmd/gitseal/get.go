@@ -42,7 +42,8 @@ Examples:
 
 // pathHelp explains key paths.
 const pathHelp = `A key path is db.hosts[0].name, or sops's ["db"]["hosts"][0]["name"]; odd keys go in double
-quotes: data."tls.crt". "2: a.b" is in the second document of the file. . is the root.`
+quotes: data."tls.crt". "2: a.b" is in the second document of the file. . is the root. In a
+SealedManifest that holds a sealed file (spec.document), the keys are that file's.`
 
 func runGet(c *cli.Context, s std, u *ui) error {
 	if err := openToCaller(s, doorGet); err != nil {
@@ -52,7 +53,7 @@ func runGet(c *cli.Context, s std, u *ui) error {
 	if err != nil {
 		return err
 	}
-	in, err := loadOne(c, s, name)
+	in, err := loadSealed(c, s, name)
 	if err != nil {
 		return err
 	}

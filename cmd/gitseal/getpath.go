@@ -50,6 +50,19 @@ func loadOne(c *cli.Context, s std, name string) (input, error) {
 	return in[0], nil
 }
 
+// loadSealed reads the one sealed file that a command works on: of a SealedManifest with
+// spec.document, the file that it holds there.
+func loadSealed(c *cli.Context, s std, name string) (input, error) {
+	in, err := loadOne(c, s, name)
+	if err != nil {
+		return in, err
+	}
+	if err := in.enter(); err != nil {
+		return in, &fileError{name: in.name, unsealing: true, err: err}
+	}
+	return in, nil
+}
+
 // isWhole reports whether a path stands for all of a binary file.
 func isWhole(in input, path *formats.Path) bool {
 	return in.formatName == "binary" && path.Parent == nil

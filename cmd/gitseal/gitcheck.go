@@ -158,7 +158,7 @@ func (g *gitScope) checkAttributes(ctx context.Context) ([]gitFinding, error) {
 		case err != nil:
 			out = append(out, gitFinding{ID: "attributes", State: gitWrong, What: ".gitattributes: " + err.Error(), Hint: "remove what is left of it by hand (lines between # gitseal: begin and end)"})
 		case !bytes.Equal(want, text):
-			out = append(out, gitFinding{ID: "attributes", State: gitStale, What: ".gitattributes: the rules or the sealed files are others than when its block was written", Hint: installHint})
+			out = append(out, gitFinding{ID: "attributes", State: gitStale, What: ".gitattributes: its block is not as gitseal would write it now, for the rules and sealed files that there are", Hint: installHint})
 		}
 	}
 	missing, wrong, err := g.uncovered(ctx, p.sealed)
@@ -169,7 +169,10 @@ func (g *gitScope) checkAttributes(ctx context.Context) ([]gitFinding, error) {
 		out = append(out, gitFinding{ID: "attributes", State: gitMissing, What: counted(len(missing), "sealed file") + " without " + gitsetup.Attributes, Hint: installHint, Files: missing})
 	}
 	if len(wrong) > 0 {
-		out = append(out, gitFinding{ID: "attributes", State: gitWrong, What: counted(len(wrong), "sealed file") + " with other drivers than diff=gitseal, merge=gitseal", Hint: "look for the line that gives them: git check-attr -a FILE", Files: wrong})
+		out = append(out, gitFinding{ID: "attributes", State: gitWrong, What: counted(len(wrong), "sealed file") + " with other attributes than " + gitsetup.Attributes, Hint: "look for the line that gives them: git check-attr -a FILE", Files: wrong})
+	}
+	if len(p.lineEnds) > 0 {
+		out = append(out, gitFinding{ID: "line-ends", State: gitWrong, What: counted(len(p.lineEnds), "sealed file") + " whose line ends git has changed (core.autocrlf)", Hint: "gitseal git install, then for each: rm FILE && git checkout -- FILE", Files: p.lineEnds})
 	}
 	if len(out) == 0 {
 		out = append(out, gitFinding{ID: "attributes", State: gitOK, What: "attributes of " + counted(len(p.sealed), "sealed file")})
@@ -182,21 +185,19 @@ func (g *gitScope) uncovered(ctx context.Context, files []string) (missing, wron
 	if len(files) == 0 {
 		return nil, nil, nil
 	}
-	out, err := gitrepo.GitInput(ctx, g.root, []byte(strings.Join(files, "\x00")+"\x00"), "check-attr", "-z", "--stdin", "diff", "merge")
+	out, err := gitrepo.GitInput(ctx, g.root, []byte(strings.Join(files, "\x00")+"\x00"), "check-attr", "-z", "--stdin", "diff", "merge", "text", "eol")
 	if err != nil {
 		return nil, nil, noGit(err)
 	}
 	fields := strings.Split(string(out), "\x00")
-	seen := map[string]bool{}
-	for i := 0; i+2 < len(fields); i += 3 {
-		name, value := fields[i], fields[i+2]
-		if value == "gitseal" || seen[name] {
-			continue
-		}
-		seen[name] = true
-		if value == "unspecified" {
+	const perFile = 4 * 3 // name, attribute, value
+	for ; len(fields) > perFile; fields = fields[perFile:] {
+		name, diff, merge, text, eol := fields[0], fields[2], fields[5], fields[8], fields[11]
+		switch asIs := text == "unset" || eol == "lf"; {
+		case diff == "gitseal" && merge == "gitseal" && asIs:
+		case diff == "unspecified" || merge == "unspecified" || diff == "gitseal" && merge == "gitseal" && text != "set":
 			missing = append(missing, name)
-		} else {
+		default:
 			wrong = append(wrong, name)
 		}
 	}

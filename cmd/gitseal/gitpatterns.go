@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -11,6 +12,7 @@ import (
 	"github.com/gitseal/gitseal/cmd/internal/gitrepo"
 	"github.com/gitseal/gitseal/cmd/internal/gitsetup"
 	"github.com/gitseal/gitseal/cmd/internal/rules"
+	"github.com/gitseal/gitseal/formats"
 )
 
 // gitPatterns are the files that git is told about.
@@ -22,6 +24,8 @@ type gitPatterns struct {
 	notes []string
 	// sealed are the sealed files of the work tree, from its top, with slashes.
 	sealed []string
+	// lineEnds are those of them that do not open because git has changed their line ends.
+	lineEnds []string
 }
 
 // globalPatterns are names that people give sealed files, for --global, where there
@@ -54,21 +58,33 @@ func (g *gitScope) patterns(ctx context.Context) (gitPatterns, error) {
 		return p, err
 	}
 	for _, f := range found {
-		rel, err := filepath.Rel(g.root, f.in.path)
-		if root, _ := gitrepo.Root(filepath.Dir(f.in.path)); err != nil || root != g.root {
-			continue // another repository's
-		}
-		rel = filepath.ToSlash(rel)
-		p.sealed = append(p.sealed, rel)
-		if covered, err := isTurned(book, f.in.path, turned); err != nil || covered {
-			continue
-		}
-		if glob, ok := gitsetup.FileGlob(rel); ok && !slices.Contains(p.globs, glob) {
-			p.globs = append(p.globs, glob)
-			p.listed++
+		p.addSealed(g.root, f.in.path, book, turned)
+	}
+	for _, f := range run.skipped {
+		if errors.Is(f.err, formats.ErrLineEnds) && p.addSealed(g.root, f.path, book, turned) {
+			p.lineEnds = append(p.lineEnds, p.sealed[len(p.sealed)-1])
 		}
 	}
 	return p, nil
+}
+
+// addSealed adds a sealed file, with a pattern if no rule's means it; it reports whether the
+// file is one of this repository.
+func (p *gitPatterns) addSealed(root, path string, book *ruleBook, turned map[*rules.Rule]bool) bool {
+	rel, err := filepath.Rel(root, path)
+	if of, _ := gitrepo.Root(filepath.Dir(path)); err != nil || of != root {
+		return false // another repository's
+	}
+	rel = filepath.ToSlash(rel)
+	p.sealed = append(p.sealed, rel)
+	if covered, err := isTurned(book, path, turned); err != nil || covered {
+		return true
+	}
+	if glob, ok := gitsetup.FileGlob(rel); ok && !slices.Contains(p.globs, glob) {
+		p.globs = append(p.globs, glob)
+		p.listed++
+	}
+	return true
 }
 
 // isTurned reports whether the rule of a file was turned into patterns.

@@ -97,6 +97,8 @@ func TestHelmFailuresAreTold(t *testing.T) {
 		} {
 			if s := d.template(nil, "-f", tt.url); s.code == 0 || s.out != "" || !strings.Contains(s.err, tt.want) {
 				t.Errorf("%s: exit code %d: %s", tt.url, s.code, s.err)
+			} else if strings.Contains(s.err, "--allow-outside") || strings.Contains(tt.want, "leads out") != strings.Contains(s.err, "run helm in a folder above the file") {
+				t.Errorf("%s: a hint at what Helm cannot do, or none: %s", tt.url, s.err)
 			}
 		}
 		if s := d.template([]string{"HOME=" + d.none, "HELM_PLUGINS=" + filepath.Join(d.home, ".local", "share", "helm", "plugins")}, "-f", "sealed://one.yaml"); s.code == 0 || !strings.Contains(s.err, "one.yaml: no identity opens this file") {

@@ -26,7 +26,8 @@ func initCommand(s std, u *ui) *cli.Command {
 		Usage:     "make an identity, if you have none, and rules for this repository",
 		UsageText: "gitseal init [FLAGS] [FOLDER]",
 		Description: `Writes .sops.yaml at the root of the repository (or in FOLDER) and says what is in it.
-An existing .sops.yaml and existing identities are left alone.
+An existing .sops.yaml and existing identities are left alone. Who has a .sops.yaml and no
+identity gets one, and the command by which a colleague lets its recipient in.
 
 With --agents, nothing of that is done, but AGENTS.md tells AI coding agents how to work on
 sealed files without seeing values. What else is in the file stays.
@@ -66,8 +67,7 @@ func runInit(c *cli.Context, s std, u *ui) error {
 	}
 	name := filepath.Join(folder, configName)
 	if _, err := os.Lstat(name); err == nil {
-		return &commandError{code: exitWrongState, text: name + " exists already, and is left as it is",
-			hint: "edit it to change rules; gitseal seal FILE uses it"}
+		return initIdentity(c, s, u, name)
 	}
 	set, err := initialReaders(c, s, u)
 	if err != nil {
@@ -88,6 +88,33 @@ func runInit(c *cli.Context, s std, u *ui) error {
 	u.note(fmt.Sprintf("  files under secrets/, and those named *secret*, .env, .env.production and the like, *.env, are sealed for %s", counted(len(recipients), "recipient")))
 	u.note("  of Kubernetes Secrets, data and stringData are sealed; of everything else, every value")
 	u.note("next: gitseal seal FILE, then commit it together with " + configName)
+	return nil
+}
+
+// initIdentity makes an identity for somebody who has none, where rules are there already:
+// a newcomer, whom those who can open the files have to let in.
+func initIdentity(c *cli.Context, s std, u *ui, rulesFile string) error {
+	there := &commandError{code: exitWrongState, text: rulesFile + " exists already, and is left as it is",
+		hint: "edit it to change rules; gitseal seal FILE uses it"}
+	named, err := readersFromFlags(c)
+	if err != nil {
+		return err
+	}
+	ids, err := newIdentities(c, s, u)
+	if err != nil {
+		return err
+	}
+	own, err := ids.ring.Recipients(c.Context)
+	if len(named)+len(own) > 0 || err != nil || s.getenv("SOPS_AGE_KEY_CMD") != "" {
+		return there
+	}
+	made, err := ids.ownRecipients(c.Context, c.Bool("post-quantum"))
+	if err != nil {
+		return err
+	}
+	u.note(rulesFile + " exists already, and is left as it is")
+	u.note("next: have somebody who can open the files run this, and commit it:")
+	u.note("  gitseal keys add --age " + made[0].String() + " ./")
 	return nil
 }
 

@@ -43,8 +43,8 @@ type input struct {
 	name, path, rulePath string
 	// fromFolder: the file was not named itself but found in a folder.
 	fromFolder bool
-	// held: data are what a SealedManifest holds in spec.document.
-	held bool
+	// around, if it is not nil: data are what that SealedManifest holds in spec.document.
+	around *around
 	// undecided: conflict markers are no reason to refuse the file.
 	undecided  bool
 	data       []byte
@@ -54,29 +54,36 @@ type input struct {
 
 // readInputs collects the files that a command line names and reads them.
 func readInputs(c *cli.Context, s std) ([]input, error) {
+	in, _, err := readCounted(c, s)
+	return in, err
+}
+
+// readCounted is readInputs, and counts the empty files of folders, which are left out.
+func readCounted(c *cli.Context, s std) (files []input, empty int, err error) {
 	book, err := newRuleBook(c.String("config"))
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	in, err := collect(c, s, book)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	kept := in[:0]
 	for _, f := range in {
 		err := f.load(c, s, book)
 		if errors.Is(err, errEmptyInput) && f.fromFolder {
-			continue // a .gitkeep, say
+			empty++ // a .gitkeep, say
+			continue
 		}
 		if err != nil {
-			return nil, &fileError{name: f.name, err: err}
+			return nil, 0, &fileError{name: f.name, err: err}
 		}
 		kept = append(kept, f)
 	}
 	if len(kept) == 0 {
-		return nil, failure("all files found are empty", "there is nothing to seal or unseal in them")
+		return nil, empty, failure("all files found are empty", "there is nothing to seal or unseal in them")
 	}
-	return kept, nil
+	return kept, empty, nil
 }
 
 // errEmptyInput: the file holds nothing.

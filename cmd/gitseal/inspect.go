@@ -22,7 +22,7 @@ Example:
    gitseal inspect --json deploy/secret.yaml`,
 		Flags: append([]cli.Flag{jsonFlag()}, inputFlags()...),
 		Action: func(c *cli.Context) error {
-			in, err := readInputs(c, s)
+			in, err := readSealed(c, s, u)
 			if err != nil {
 				return err
 			}
@@ -87,7 +87,6 @@ func runInspect(ctx context.Context, u *ui, in []input, asJSON bool) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		f = f.inner()
 		r, err := cipher.Inspect(f.format, f.data)
 		if err != nil {
 			return &fileError{name: f.name, unsealing: true, err: err}

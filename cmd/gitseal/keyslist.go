@@ -65,7 +65,7 @@ func runKeysList(c *cli.Context, s std, u *ui) error {
 	if err != nil {
 		return err
 	}
-	in, err := readInputs(c, s)
+	in, err := readSealed(c, s, u)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,6 @@ func runKeysList(c *cli.Context, s std, u *ui) error {
 		if err := c.Context.Err(); err != nil {
 			return err
 		}
-		f = f.inner()
 		if f.fromFolder && !isSealed(f) {
 			skipped++
 			continue
@@ -122,9 +121,6 @@ func (r *planner) listKeys(in input) (keysListing, error) {
 		return keysListing{}, err
 	}
 	l := keysListing{File: in.name, Format: in.formatName, KeyGroups: len(m.Groups), Differences: p.differences(m, doc)}
-	if in.held && p.chosen {
-		l.Differences = p.readers.differences(m) // the rule's selector is about other files
-	}
 	if len(m.Groups) > 1 {
 		l.Threshold = neededOf(m)
 	}

@@ -214,6 +214,7 @@ func (k *keysRun) isStale(in input) bool {
 	if err := in.settleFormat("", k.after.book); err != nil {
 		return false
 	}
+	in = in.inner()
 	doc, err := in.format.Parse(in.data)
 	if err != nil {
 		return false

@@ -50,7 +50,7 @@ func newKeysRun(c *cli.Context, s std, u *ui) (*keysRun, error) {
 	if slices.Contains(c.Args().Slice(), stdinArg) {
 		return nil, usageError("standard input cannot be changed in place", "name a file or folder")
 	}
-	in, err := readInputs(c, s)
+	in, err := readSealed(c, s, u)
 	if err != nil {
 		return nil, err
 	}
@@ -126,12 +126,11 @@ func (k *keysRun) reload() (changed bool, err error) {
 	}
 	for i := range k.in {
 		f := &k.in[i]
-		now, err := readFile(f.path)
-		if err != nil {
+		before := f.file()
+		if err := f.reread(); err != nil {
 			return false, &fileError{name: f.name, err: err}
 		}
-		changed = changed || !bytes.Equal(now, f.data)
-		f.data = now
+		changed = changed || !bytes.Equal(before, f.file())
 	}
 	return changed, nil
 }
@@ -161,9 +160,14 @@ func (k *keysRun) once(ctx context.Context) error {
 		jobs = append(jobs, c.job())
 	}
 	for _, r := range results {
-		if r.changed() {
-			jobs = append(jobs, r.job())
+		if !r.changed() {
+			continue
 		}
+		j, err := r.job()
+		if err != nil {
+			return err
+		}
+		jobs = append(jobs, j)
 	}
 	if err := writeAll(k.ui, jobs); err != nil {
 		return err
@@ -239,6 +243,10 @@ func (k *keysRun) prepareOne(o *cipher.Opened, opts *cipher.SealOptions, fc *fil
 func (k *keysRun) targetOf(o *cipher.Opened, p plan, in input) (target, error) {
 	m := o.Metadata
 	t := target{readers: p.readers, selector: p.selector, macOnly: p.macOnly}
+	if p.chosen && p.inside {
+		t.selector, t.macOnly = m.Selector, false
+		return t, nil
+	}
 	if p.chosen {
 		doc, err := in.format.Parse(o.PlaintextBytes())
 		if err != nil {

@@ -141,7 +141,7 @@ func (p *plugin) read(name string) (kustomize.File, error) {
 	if err != nil {
 		return f, err
 	}
-	if f.Data, err = readBelow(".", name, p.c.Bool("allow-outside")); err != nil {
+	if f.Data, err = p.readBelow(name); err != nil {
 		return f, err
 	}
 	if len(f.Data) == 0 {
@@ -161,20 +161,25 @@ func (p *plugin) read(name string) (kustomize.File, error) {
 // errNotRegular: reading a pipe or a device could wait forever.
 func errNotRegular() error { return failure("not a regular file", "name a file") }
 
-// readBelow reads a regular file that lies in a folder or below it, links followed.
-func readBelow(dir, name string, outside bool) ([]byte, error) {
-	if outside {
+// readBelow reads a regular file that lies in the current folder or below it, links
+// followed.
+func (p *plugin) readBelow(name string) ([]byte, error) {
+	if p.c.Bool("allow-outside") {
 		info, err := os.Stat(name)
 		if err == nil && !info.Mode().IsRegular() {
 			return nil, errNotRegular()
 		}
 		return readFile(name)
 	}
-	const hint = "name a file below it; --allow-outside lifts that"
+	hint := "name a file below it; --allow-outside lifts that"
+	if p.door == doorHelmGet && p.c.NArg() > 1 {
+		// Helm has called, which passes no flags on.
+		hint = "run helm in a folder above the file, and name it from there: sealed://FOLDER/FILE"
+	}
 	if filepath.IsAbs(name) {
 		return nil, failure("an absolute path leads out of the folder", hint)
 	}
-	root, err := os.OpenRoot(dir)
+	root, err := os.OpenRoot(".")
 	if err != nil {
 		return nil, err
 	}

@@ -46,7 +46,7 @@ func wishFromFlags(c *cli.Context) (manifest.Wish, error) {
 func (r *planner) sealOptions(in input, p plan, text []byte, prev *cipher.Opened) (cipher.SealOptions, error) {
 	opts := cipher.SealOptions{
 		Groups: p.readers.groups, Threshold: p.readers.threshold, Timeout: r.ids.timeout,
-		Selector: p.selector, MACOnlyEncrypted: p.macOnly, Previous: prev,
+		Selector: p.selector, MACOnlyEncrypted: p.macOnly, Previous: prev, Context: p.context,
 	}
 	doc := plainManifest(in.format, text)
 	if doc == nil {
@@ -171,6 +171,9 @@ func (r *planner) selectorSource(in input, p plan) string {
 // refused, and the context follows a change of its name. A name that did not fit before
 // is not healed: whoever copied the file elsewhere would be helped to open it there.
 func (r *rewriter) keepBound(in input, o *cipher.Opened, plain []byte, opts *cipher.SealOptions) error {
+	if in.around != nil {
+		return r.keepHeld(in, o, plain)
+	}
 	doc := plainManifest(in.format, plain)
 	if doc == nil {
 		return nil

@@ -11,7 +11,6 @@ import (
 	"github.com/gitseal/gitseal/cipher"
 	"github.com/gitseal/gitseal/cmd/internal/manifest"
 	"github.com/gitseal/gitseal/formats/all"
-	"github.com/gitseal/gitseal/formats/yaml"
 )
 
 // sealDocument puts a file, sealed, into a SealedManifest's spec.document. Its readers are
@@ -22,7 +21,7 @@ func (r *sealRun) sealDocument(ctx context.Context, in input) error {
 	output := r.c.String("output")
 	target := output
 	if output == "" || output == stdinArg {
-		target = in.name
+		output, target = "", in.name
 	}
 	path, err := filepath.Abs(target)
 	if err != nil {
@@ -30,25 +29,28 @@ func (r *sealRun) sealDocument(ctx context.Context, in input) error {
 	}
 	rulesOf := in
 	rulesOf.rulePath = path
-	p, err := r.plan(rulesOf)
+	there, err := standingAt(output)
 	if err != nil {
 		return &fileError{name: target, err: err}
 	}
-	d := &manifest.Document{
-		Name: r.c.String("name"), Namespace: p.wish.Namespace, Format: in.formatName,
-		Key: r.c.String("key"), Type: r.c.String("type"), ServiceAccount: r.c.String("service-account"),
+	job := &sealJob{in: in, action: actionSealed, there: there}
+	if job.plan, err = r.chosenPlan(rulesOf); err != nil {
+		return &fileError{name: target, err: err}
 	}
-	if d.Namespace == "" {
-		return usageError("--document needs the namespace of the SealedManifest", "--namespace NAMESPACE")
+	d, err := r.documentFor(job)
+	if err != nil {
+		return &fileError{name: target, err: err}
 	}
-	job := &sealJob{in: in, plan: p, action: actionSealed}
-	if err := r.sealInner(ctx, job, d, r.previousInner(ctx, output, in)); err != nil {
+	if err := r.settleInner(ctx, job, target); err != nil {
+		return &fileError{name: target, err: err}
+	}
+	if err := r.sealInner(ctx, job, d, *job.prev); err != nil {
 		return &fileError{name: in.name, err: err}
 	}
-	if job.outer, err = d.YAML(); err != nil {
-		return &fileError{name: in.name, err: err}
+	if err := r.around(job, d, target); err != nil {
+		return &fileError{name: target, err: err}
 	}
-	if output == "" || output == stdinArg {
+	if output == "" {
 		return r.writeStdout(job)
 	}
 	if err := r.write([]*sealJob{job}); err != nil {
@@ -57,12 +59,20 @@ func (r *sealRun) sealDocument(ctx context.Context, in input) error {
 	return r.report([]*sealJob{job})
 }
 
-// sealInner seals the file that is to be held by a manifest. prev is what that holds until
-// now, or nil.
-func (r *sealRun) sealInner(ctx context.Context, j *sealJob, d *manifest.Document, prev *cipher.Opened) error {
-	in, plain := j.in, j.in.data
+// sealInner seals the file that is to be held by a manifest. v is what that holds until
+// now, if it does.
+func (r *sealRun) sealInner(ctx context.Context, j *sealJob, d *manifest.Document, v previousVersion) error {
+	in, plain, prev := j.in, j.in.data, v.opened
+	var selector cipher.Selector
+	if prev != nil {
+		selector = chosenSelector(formatNamed(v.formatName), prev)
+	}
 	if o, err := cipher.Open(ctx, in.format, in.data, r.ids.openOptions()); err == nil {
-		plain, prev = o.PlaintextBytes(), o // it is sealed already, for another place
+		// It is sealed already, for another place.
+		plain, prev, v = o.PlaintextBytes(), o, previousVersion{reuses: true, formatName: in.formatName}
+		if !j.plan.chosen {
+			j.plan = r.keptPlan(j.plan, in.format, o)
+		}
 	} else if !isNotSealed(err) && bytes.Contains(in.data, []byte(cipher.SealedPrefix)) {
 		return err
 	}
@@ -87,10 +97,16 @@ func (r *sealRun) sealInner(ctx context.Context, j *sealJob, d *manifest.Documen
 	}
 	opts := cipher.SealOptions{
 		Groups: j.plan.readers.groups, Threshold: j.plan.readers.threshold, Timeout: r.ids.timeout,
-		Previous: prev, Context: b.Context(),
+		Context: b.Context(),
+	}
+	if v.reuses && v.formatName == in.formatName {
+		opts.Previous = prev
 	}
 	if opts.Selector, err = r.selectorFromFlags(); err != nil {
 		return err
+	}
+	if opts.Selector.IsZero() {
+		opts.Selector = selector
 	}
 	if j.sealed, err = cipher.Seal(ctx, in.format, plain, opts); err != nil {
 		return err
@@ -115,14 +131,11 @@ func heldBy(in input) *manifest.Document {
 // inner returns, in place of a SealedManifest with spec.document, the sealed file that it
 // holds there: for commands that only look.
 func (in input) inner() input {
-	held := heldBy(in)
-	if held == nil {
-		return in
+	inside := in
+	if inside.enter() != nil {
+		return in // what is wrong with it is told by those who open or seal it
 	}
-	if format, ok := all.ByName(held.Format); ok {
-		in.data, in.format, in.formatName, in.held = held.Text, format, held.Format, true
-	}
-	return in
+	return inside
 }
 
 // holdsDocument reports whether the file of a name is a SealedManifest that holds a sealed
@@ -137,12 +150,12 @@ func holdsDocument(name string) bool {
 		return false
 	}
 	in.format, _ = all.ByName(in.formatName)
-	return heldBy(in) != nil
+	return in.enter() == nil && in.around != nil
 }
 
 // sealHeld seals the plain document of a SealedManifest where it stands. One that is
 // sealed stays, unless --manifest or --rebind has it sealed anew, by its rule.
-func (r *sealRun) sealHeld(ctx context.Context, j *sealJob, held *manifest.Document) error {
+func (r *sealRun) sealHeld(ctx context.Context, j *sealJob, held *manifest.Document, prev previousVersion) error {
 	format, ok := all.ByName(held.Format)
 	if !ok {
 		return failure("spec.format is no format", "the formats are "+formatNames())
@@ -163,13 +176,16 @@ func (r *sealRun) sealHeld(ctx context.Context, j *sealJob, held *manifest.Docum
 		return r.checkBinding(j, m)
 	}
 	whole := j.in
-	j.in.data, j.in.format = held.Text, format
-	err = r.sealInner(ctx, j, held, nil)
+	j.in.data, j.in.format, j.in.formatName = held.Text, format, held.Format
+	if !prev.inside() {
+		prev = previousVersion{}
+	}
+	err = r.sealInner(ctx, j, held, prev)
 	j.in = whole
 	if err != nil {
 		return err
 	}
-	j.action = actionSealed
+	j.action, j.outerFormat = actionSealed, whole.format
 	j.outer, err = manifest.WithText(whole.format, whole.data, j.sealed.Bytes)
 	return err
 }
@@ -188,36 +204,11 @@ func (j *sealJob) check(data []byte) error {
 	if j.outer == nil {
 		return j.sealed.Check(data)
 	}
-	format := j.in.format
-	if plainManifest(format, data) == nil {
-		format = yaml.Format{} // a manifest was made around another file
-	}
-	held, err := manifest.Held(format, data)
+	held, err := manifest.Held(j.outerFormat, data)
 	if err != nil {
 		return err
 	}
 	return j.sealed.Check(held.Text)
-}
-
-// previousInner is the sealed file that the manifest holds until now, if there is one
-// and it opens: values that have not changed keep their ciphertext.
-func (r *sealRun) previousInner(ctx context.Context, output string, in input) *cipher.Opened {
-	if output == "" || output == stdinArg || r.c.Bool("no-reuse") {
-		return nil
-	}
-	src, err := readFile(output)
-	if err != nil {
-		return nil
-	}
-	held, err := manifest.Held(yaml.Format{}, src)
-	if err != nil || held.Format != in.formatName {
-		return nil
-	}
-	o, err := cipher.Open(ctx, in.format, held.Text, r.ids.openOptions())
-	if err != nil {
-		return nil
-	}
-	return o
 }
 
 // openManifest opens a file for "unseal --manifest": the Secret that an inline manifest

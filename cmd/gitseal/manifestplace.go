@@ -53,7 +53,7 @@ const misplacedHint = "ask who changed it and whether they may (git log -p FILE)
 // is on its way to a cluster: both need consent. Otherwise people are told.
 func (r *unsealRun) checkPlace(j *unsealJob, o *cipher.Opened) error {
 	context := contextOf(o)
-	object, ok := placeOfInput(j.in.format, j.in.data, context)
+	object, ok := j.in.object(context)
 	if !ok {
 		return nil
 	}

@@ -127,9 +127,12 @@ func (r *sealRun) checkBinding(j *sealJob, m *cipher.Metadata) error {
 }
 
 // explainManifest is about files that are to be manifests.
-func explainManifest(err error, _ string, _ bool) (int, string) {
+func explainManifest(err error, name string, _ bool) (int, string) {
 	if p := (*manifest.Problem)(nil); errors.As(err, &p) {
 		return exitFailed, p.Hint
+	}
+	if errors.Is(err, errPlainInside) {
+		return exitWrongState, "gitseal seal " + name + " seals it there; if it was committed, its values must be replaced"
 	}
 	return 0, ""
 }

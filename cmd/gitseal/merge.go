@@ -97,6 +97,9 @@ func runMerge(c *cli.Context, s std, u *ui) error {
 		}
 		*to = data
 	}
+	if merging.IsReplay(j.v) {
+		return j.replay()
+	}
 	err := j.merge(c.Context, s, u)
 	switch {
 	case err == nil || c.Context.Err() != nil:
@@ -105,6 +108,19 @@ func runMerge(c *cli.Context, s std, u *ui) error {
 		return asDriver(err, "")
 	}
 	return j.leaveBoth(err)
+}
+
+// replay ends an earlier conflict again for git-rerere, which tells of it.
+func (j *mergeJob) replay() error {
+	text, ok := merging.Replay(j.v)
+	if !ok {
+		return failure(j.name+": the resolution that git has recorded is of a file that was sealed otherwise, and is not replayed",
+			"gitseal resolve "+hintName(j.name)+" settles the conflict")
+	}
+	if err := overwrite(j.paths[1], j.v.Ours, text); err != nil {
+		return asDriver(&fileError{name: j.name, err: err}, "")
+	}
+	return nil
 }
 
 // asDriver gives an error the one exit code that git takes for a conflict.
@@ -199,12 +215,7 @@ func isSealedAs(f formats.Format, data []byte) bool {
 }
 
 func (j *mergeJob) run(ctx context.Context) error {
-	d, err := j.driver(ctx, j.in, j.v, false)
-	if err != nil {
-		return err
-	}
-	d.MarkerSize = j.c.Int("marker-size")
-	out, err := d.Merge(ctx, j.v)
+	out, err := j.mergeVersions(ctx, j.in, j.v, mergeWay{markerSize: j.c.Int("marker-size")})
 	if errors.Is(err, merging.ErrByLine) {
 		return j.byLine(ctx)
 	}

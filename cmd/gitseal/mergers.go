@@ -70,6 +70,9 @@ func (g *mergers) options(ctx context.Context, in input, strict bool) (cipher.Me
 			if errors.Is(err, gitrepo.ErrNone) {
 				err = cipher.ErrPartGone
 			}
+			if err == nil {
+				data, err = in.unfiled(data)
+			}
 			return data, err
 		}
 	}
@@ -77,9 +80,29 @@ func (g *mergers) options(ctx context.Context, in input, strict bool) (cipher.Me
 	return opts, nil
 }
 
-// driver returns what merges the versions of a file.
-func (g *mergers) driver(ctx context.Context, in input, v merge.Versions, strict bool) (*merging.Driver, error) {
-	opts, err := g.options(ctx, in, strict)
+// mergeWay is how versions are merged. strict: the result must be as the file's rule
+// wants it.
+type mergeWay struct {
+	strict     bool
+	markerSize int
+}
+
+// mergeVersions merges the versions of a file.
+func (g *mergers) mergeVersions(ctx context.Context, in input, v merge.Versions, way mergeWay) (*merging.Outcome, error) {
+	if m := newInsideMerge(in, v); m != nil {
+		return m.merge(ctx, g, way)
+	}
+	d, err := g.driver(ctx, in, v, way)
+	if err != nil {
+		return nil, err
+	}
+	return d.Merge(ctx, v)
+}
+
+// driver returns what merges the versions of a file: v itself or, of SealedManifests, what
+// they hold in spec.document.
+func (g *mergers) driver(ctx context.Context, in input, v merge.Versions, way mergeWay) (*merging.Driver, error) {
+	opts, err := g.options(ctx, in, way.strict)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +115,7 @@ func (g *mergers) driver(ctx context.Context, in input, v merge.Versions, strict
 	if len(v.Base) > 0 {
 		opts.Record.Base = namer.ID(v.Base)
 	}
-	return &merging.Driver{Format: in.format, Opaque: in.formatName == "binary", Labels: merge.Labels{Ours: "ours", Theirs: "theirs"}, MarkerSize: gitMarkerSize, Options: opts}, nil
+	return &merging.Driver{Format: in.format, Opaque: in.formatName == "binary", Labels: merge.Labels{Ours: "ours", Theirs: "theirs"}, MarkerSize: way.markerSize, Options: opts}, nil
 }
 
 // admit compares what is to be sealed with the file's rule. While git merges, the

@@ -160,8 +160,13 @@ type plan struct {
 	macOnly  bool
 	// wish is what SealedManifests are to be sealed for.
 	wish manifest.Wish
-	// chosen: the readers come from a rule or a flag.
-	chosen bool
+	// inside: it is for what a SealedManifest holds in spec.document, which keeps its
+	// selector: that of a rule is about other files.
+	inside bool
+	// chosen: the readers come from a rule or a flag; kept: from the file's earlier version.
+	chosen, kept bool
+	// context is what that was sealed for, unless it was a SealedManifest.
+	context string
 	// rule is what applies to the file, nil if nothing does.
 	rule *rules.Rule
 }
@@ -181,6 +186,15 @@ type planner struct {
 // plan settles who can read a file and what of it is sealed: flags before the
 // rule, the rule before the user's own identities.
 func (r *planner) plan(in input) (plan, error) {
+	p, err := r.chosenPlan(in)
+	if err == nil && !p.chosen {
+		p.readers, err = r.ownReaders()
+	}
+	return p, err
+}
+
+// chosenPlan is plan without readers where neither flags nor rules name any.
+func (r *planner) chosenPlan(in input) (plan, error) {
 	if r.flags == nil {
 		p, err := r.planFromFlags()
 		if err != nil {
@@ -196,10 +210,7 @@ func (r *planner) plan(in input) (plan, error) {
 	named := len(p.readers.groups) > 0
 	p.chosen = config != nil || named
 	if config == nil {
-		if !named {
-			p.readers, err = r.ownReaders()
-		}
-		return p, err
+		return p, nil
 	}
 	rule, err := config.RuleFor(in.rulePath)
 	if asError(err, new(*rules.NoRuleError)) && named {

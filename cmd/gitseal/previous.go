@@ -5,12 +5,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"os"
 	"path/filepath"
 	"sync"
 
 	"github.com/gitseal/gitseal/cipher"
 	"github.com/gitseal/gitseal/cmd/internal/atomicfile"
 	"github.com/gitseal/gitseal/cmd/internal/gitrepo"
+	"github.com/gitseal/gitseal/cmd/internal/manifest"
 	"github.com/gitseal/gitseal/formats"
 )
 
@@ -20,16 +23,40 @@ type previousVersions struct {
 	// given is the content of --previous, nil if there was none.
 	given []byte
 	// repos reads from git. :: topmost folder → repository
-	repos map[string]*gitrepo.Repo
-	roots map[string]string // :: file → topmost folder
-	ui    *ui
-	once  sync.Once
+	repos  map[string]*gitrepo.Repo
+	places map[string]earlierPlace // by the path of the input, "" for standard input
+	ui     *ui
+	once   sync.Once
 }
+
+// earlierPlace is where an earlier version of a file is looked for, and what of it is wanted.
+type earlierPlace struct {
+	root, path string
+	// reuses: data key and ciphertext; keeps: readers, as nothing else names them.
+	reuses, keeps bool
+}
+
+// previousVersion is the earlier sealed version of a file, if there is one.
+type previousVersion struct {
+	// sealed: there is one, whether or not it opens.
+	sealed bool
+	// opened is nil if no identity opens it, or if nothing of it is wanted.
+	opened *cipher.Opened
+	// reuses: its data key and ciphertext are wanted.
+	reuses bool
+	// object is what it says about its object, if it is a SealedManifest.
+	object manifest.Object
+	// formatName is that of what was opened: a SealedManifest may hold any.
+	formatName string
+}
+
+// inside reports whether what was opened stands in spec.document.
+func (v previousVersion) inside() bool { return v.object.HasDocument }
 
 // findPrevious prepares reading from the repositories of the inputs. They are
 // closed at the end of ctx.
 func (r *sealRun) findPrevious(ctx context.Context, in []input) (*previousVersions, error) {
-	p := &previousVersions{repos: map[string]*gitrepo.Repo{}, roots: map[string]string{}, ui: r.ui}
+	p := &previousVersions{repos: map[string]*gitrepo.Repo{}, places: map[string]earlierPlace{}, ui: r.ui}
 	if name := r.c.String("previous"); name != "" {
 		data, err := readFile(name)
 		if err != nil {
@@ -38,29 +65,46 @@ func (r *sealRun) findPrevious(ctx context.Context, in []input) (*previousVersio
 		p.given = data
 		return p, nil
 	}
-	if r.c.Bool("no-reuse") {
-		return p, nil
-	}
 	for _, f := range in {
-		if f.path == "" || bytes.Contains(f.data, []byte(cipher.SealedPrefix)) {
-			continue // standard input, or sealed already
+		if bytes.Contains(f.data, []byte(cipher.SealedPrefix)) {
+			continue // sealed already
 		}
-		reuse, err := r.book.reuses(f.rulePath)
+		at, err := r.placeOf(f)
 		if err != nil {
 			return nil, &fileError{name: f.name, err: err}
 		}
-		root, ok := gitrepo.Root(filepath.Dir(f.path))
-		if !ok || !reuse {
+		if r.c.Bool("no-reuse") && !at.keeps {
 			continue
 		}
-		p.roots[f.path] = root
-		if p.repos[root] == nil {
-			if p.repos[root], err = gitrepo.Open(ctx, root, formats.MaxSealed); err != nil {
+		p.places[f.path] = at
+		if at.root != "" && p.repos[at.root] == nil {
+			if p.repos[at.root], err = gitrepo.Open(ctx, at.root, formats.MaxSealed); err != nil {
 				return nil, err
 			}
 		}
 	}
 	return p, nil
+}
+
+// placeOf returns where a file's earlier version is. Of standard input, which people send
+// to wherever they like, at most the readers come from there.
+func (r *sealRun) placeOf(in input) (earlierPlace, error) {
+	at := earlierPlace{path: in.path}
+	config, err := r.book.config(in.rulePath)
+	if err != nil {
+		return at, err
+	}
+	at.reuses = in.path != "" && !r.c.Bool("no-reuse") && (config == nil || !config.NoReuse)
+	at.keeps = config == nil && r.flags != nil && len(r.flags.readers.groups) == 0
+	if in.path == "" {
+		folder, err := filepath.EvalSymlinks(filepath.Dir(in.rulePath))
+		if err != nil {
+			return at, nil // there is no such folder yet
+		}
+		at.path = filepath.Join(folder, filepath.Base(in.rulePath))
+	}
+	at.root, _ = gitrepo.Root(filepath.Dir(at.path))
+	return at, nil
 }
 
 func (p *previousVersions) close() {
@@ -69,40 +113,105 @@ func (p *previousVersions) close() {
 	}
 }
 
-// open returns the earlier version of a file, nil if there is none that is
-// sealed and that the identities open.
-func (p *previousVersions) open(ctx context.Context, in input, ids *identities) (*cipher.Opened, error) {
-	opts := ids.openOptions()
-	if p.given != nil {
-		o, err := cipher.Open(ctx, in.format, p.given, opts)
-		if err != nil {
-			return nil, fmt.Errorf("--previous: %w", err)
+// versions are the earlier versions of a file, the newest first. That of the path which
+// standard input was given stands there.
+func (p *previousVersions) versions(in input) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		at, ok := p.places[in.path]
+		if !ok {
+			return
 		}
-		return o, nil
+		if in.path == "" {
+			if data, err := readRegular(at.path); err == nil && !yield(data, nil) {
+				return
+			}
+		}
+		if at.root == "" {
+			return
+		}
+		for data, err := range p.repos[at.root].Versions(at.path) {
+			if !yield(data, err) || err != nil {
+				return
+			}
+		}
 	}
-	root, ok := p.roots[in.path]
-	if !ok {
-		return nil, nil
+}
+
+// readRegular is readFile for a file that is only looked at: reading a pipe or a device
+// could take forever.
+func readRegular(name string) ([]byte, error) {
+	info, err := os.Stat(name)
+	if err == nil && !info.Mode().IsRegular() {
+		err = atomicfile.ErrNotRegular
 	}
-	for data, err := range p.repos[root].Versions(in.path) {
+	if err != nil {
+		return nil, err
+	}
+	return readFile(name)
+}
+
+// open returns the earlier version of a file, opened if the identities open it.
+func (p *previousVersions) open(ctx context.Context, in input, ids *identities) (previousVersion, error) {
+	if p.given != nil {
+		o, err := cipher.Open(ctx, in.format, p.given, ids.openOptions())
 		if err != nil {
-			return nil, fmt.Errorf("reading the previous version from git: %w", err)
+			return previousVersion{}, fmt.Errorf("--previous: %w", err)
+		}
+		return previousVersion{sealed: true, opened: o, reuses: true, formatName: in.formatName}, nil
+	}
+	at := p.places[in.path]
+	v := previousVersion{reuses: at.reuses, formatName: in.formatName}
+	for data, err := range p.versions(in) {
+		if err != nil {
+			return v, fmt.Errorf("reading the previous version from git: %w", err)
 		}
 		if !bytes.Contains(data, []byte(cipher.SealedPrefix)) {
 			continue
 		}
-		o, err := cipher.Open(ctx, in.format, data, opts)
-		var none *cipher.NoIdentityError
-		if errors.As(err, &none) {
-			p.once.Do(func() {
-				p.ui.note("no identity opens the previous version in git: values that have not changed get new ciphertext, too")
-			})
+		if !v.sealed {
+			v.sealed, v.object = true, objectIn(in.format, data)
 		}
-		if err == nil {
-			return o, nil
+		if !at.reuses && !at.keeps {
+			return v, nil
+		}
+		if p.opens(ctx, &v, in, data, ids) {
+			return v, nil
 		}
 	}
-	return nil, nil
+	return v, nil
+}
+
+// opens opens one version, and reports whether that worked.
+func (p *previousVersions) opens(ctx context.Context, v *previousVersion, in input, data []byte, ids *identities) bool {
+	inside := input{data: data, format: in.format, formatName: in.formatName}
+	if inside.enter() != nil || (inside.around != nil) != v.inside() {
+		return false
+	}
+	o, err := cipher.Open(ctx, inside.format, inside.data, ids.openOptions())
+	if errors.As(err, new(*cipher.NoIdentityError)) && !p.places[in.path].keeps {
+		p.once.Do(func() {
+			p.ui.note("no identity opens the previous version in git: values that have not changed get new ciphertext, too")
+		})
+	}
+	if err == nil {
+		v.opened, v.formatName = o, inside.formatName
+	}
+	return err == nil
+}
+
+// objectIn returns what a version says about its object, if that is a SealedManifest.
+func objectIn(f formats.Format, data []byte) manifest.Object {
+	if !manifest.MayBe(data) {
+		return manifest.Object{}
+	}
+	doc, err := f.Parse(data)
+	if err != nil {
+		return manifest.Object{}
+	}
+	if o := manifest.Of(doc); o.IsSealedManifest() {
+		return o
+	}
+	return manifest.Object{}
 }
 
 // repositoryOf returns the topmost folder of the repository that a file lies in by

@@ -63,7 +63,7 @@ type resealResult struct {
 const actionResealed = "resealed"
 
 func runReseal(c *cli.Context, s std, u *ui) error {
-	in, err := readInputs(c, s)
+	in, err := readSealed(c, s, u)
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,11 @@ func runReseal(c *cli.Context, s std, u *ui) error {
 			return &fileError{name: f.name, unsealing: true, err: err}
 		default:
 			result.Action = actionResealed
-			jobs = append(jobs, jobFor(f, data))
+			job, err := jobFor(f, data, nil)
+			if err != nil {
+				return &fileError{name: f.name, err: err}
+			}
+			jobs = append(jobs, job)
 		}
 		results = append(results, result)
 	}
@@ -133,13 +137,6 @@ func (g *mergers) reseal(ctx context.Context, in input, change func([]byte) ([]b
 		g.ui.warn(in.name + ": nothing vouches for which version its values are of, nor for plain values and structure (--trust)")
 	}
 	return r.Bytes, nil
-}
-
-// jobFor writes a file that must still be what was read.
-func jobFor(in input, data []byte) atomicfile.Job {
-	j := atomicfile.Job{Target: in.path, Data: data}
-	j.Expect, j.Root = atomicfile.Holding(in.data), repositoryOf(in.name)
-	return j
 }
 
 func reportResealed(u *ui, results []resealResult, asJSON bool) error {

@@ -27,7 +27,8 @@ for gitseal reseal. git add is yours.
 
 If a file as a whole is in conflict, or git left one side in it without asking gitseal, the
 versions in git's index are merged again first, for which an identity may be needed. What cannot
-be merged is settled by --whole with --ours or --theirs: it drops all that the other side did.
+be merged is settled by --whole with --ours or --theirs: it drops all that the other side did,
+and says so if the file is plain on the side that it takes, and sealed on the other.
 
 ` + pathHelp + `
 
@@ -74,6 +75,8 @@ type resolveRun struct {
 	index indexed
 	// merged: the versions in the index were merged again, without a conflict.
 	merged bool
+	// nowPlain: what was sealed is plain on the side that was taken.
+	nowPlain bool
 }
 
 func newResolveRun(c *cli.Context, s std, u *ui) (*resolveRun, error) {

@@ -16,6 +16,11 @@ import (
 func (r *resolveRun) end(ctx context.Context, paths []*formats.Path) error {
 	settled := r.in
 	settled.data = r.left.Ours
+	if r.in.around == nil && settled.enter() == nil && settled.around != nil {
+		// What was in conflict was around the document.
+		settled.around.file = r.in.data
+		r.in = settled
+	}
 	if !isHalfMerged(settled) {
 		return r.endPlain(ctx, settled, paths)
 	}
@@ -84,8 +89,14 @@ func (r *resolveRun) edited(ctx context.Context, plain []byte, path *formats.Pat
 }
 
 // write replaces the file if it is still what was read.
-func (r *resolveRun) write(data []byte) error {
-	return writeAll(r.ui, []atomicfile.Job{jobFor(r.in, data)})
+func (r *resolveRun) write(data []byte) error { return r.writeFile(r.in, data) }
+
+func (r *resolveRun) writeFile(in input, data []byte) error {
+	job, err := jobFor(in, data, nil)
+	if err != nil {
+		return err
+	}
+	return writeAll(r.ui, []atomicfile.Job{job})
 }
 
 // conflictStatus is the JSON form of a conflict. Ours and Theirs say what each side
@@ -106,6 +117,8 @@ type resolveResult struct {
 	Conflicts []conflictStatus `json:"conflicts"`
 	// NeedsReseal: gitseal reseal has to end the merge.
 	NeedsReseal bool `json:"needs_reseal"`
+	// Plain: the file was sealed on the other side, and is not on the one that was taken.
+	Plain bool `json:"plain,omitempty"`
 }
 
 // list shows the conflicts. That there are some is a finding.
@@ -152,6 +165,9 @@ func (r *resolveRun) baseDocument(ctx context.Context) *formats.Document {
 		return nil
 	}
 	data, err := repo.Stage(r.in.path, gitrepo.StageBase)
+	if err == nil {
+		data, err = r.in.unfiled(data)
+	}
 	if err != nil {
 		return nil
 	}
@@ -205,7 +221,7 @@ func describeSealed(doc *formats.Document, path *formats.Path, node *formats.Nod
 
 // reportNone is for files without conflicts.
 func (r *resolveRun) reportNone() error {
-	half := isHalfMerged(r.in)
+	half := isHalfMerged(r.in.inner())
 	if r.c.Bool("json") {
 		return r.ui.json(resolveResult{File: r.in.name, Settled: []string{}, Conflicts: []conflictStatus{}, NeedsReseal: half})
 	}
@@ -224,7 +240,7 @@ func (r *resolveRun) reportSettled(ctx context.Context, paths []*formats.Path, n
 			r.left = nil
 		}
 		out := r.result(ctx, paths)
-		out.NeedsReseal = needsReseal
+		out.NeedsReseal, out.Plain = needsReseal, r.nowPlain
 		return r.ui.json(out)
 	}
 	left := 0
@@ -234,6 +250,9 @@ func (r *resolveRun) reportSettled(ctx context.Context, paths []*formats.Path, n
 	switch {
 	case left > 0:
 		r.ui.note(r.in.name + ": settled " + counted(len(paths), "key") + "; still in conflict: " + conflictPaths(r.left.Conflicts))
+	case r.nowPlain:
+		name := hintName(r.in.name)
+		r.ui.warn(r.in.name + ": settled, but the file is PLAIN on that side, and sealed on the other: gitseal seal " + name + " is next, and then git add " + name)
 	case needsReseal:
 		r.ui.warn(r.in.name + ": settled, but not sealed: gitseal reseal " + hintName(r.in.name) + " has to be run by somebody who can open it and has its history; git add " + hintName(r.in.name) + " is next")
 	default:

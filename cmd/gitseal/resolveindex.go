@@ -45,15 +45,16 @@ func (r *resolveRun) stages(ctx context.Context) (indexed, error) {
 func (r *resolveRun) read(ctx context.Context) error {
 	marked := merge.HasMarkers(r.in.data)
 	if marked {
-		left, err := cipher.ReadUndecided(r.in.format, r.in.data)
-		if err != nil {
+		if err := r.readMarks(r.in.data); err != nil {
 			return &commandError{code: exitWrongState, text: err.Error(), hint: "git checkout --merge -- " + hintName(r.in.name) + " puts the conflict back as it was"}
 		}
-		r.left = left
 	}
 	whole := r.c.Bool("whole")
 	if marked && !r.left.Whole && !whole {
 		return nil
+	}
+	if err := r.readOutside(marked); err != nil {
+		return err
 	}
 	var err error
 	if r.index, err = r.stages(ctx); err != nil {
@@ -94,11 +95,7 @@ func (r *resolveRun) errRemoved() error {
 // mergeAgain merges the versions of the index. If that gives less than one conflict of the
 // whole file, the file is written, unless more is about to be settled in it.
 func (r *resolveRun) mergeAgain(ctx context.Context) error {
-	d, err := r.driver(ctx, r.in, r.index.v, true)
-	if err != nil {
-		return err
-	}
-	out, err := d.Merge(ctx, r.index.v)
+	out, err := r.mergeVersions(ctx, r.in, r.index.v, mergeWay{strict: true, markerSize: gitMarkerSize})
 	if errors.Is(err, merging.ErrByLine) {
 		out, err = &merging.Outcome{Whole: err.Error()}, nil
 	}
@@ -118,18 +115,20 @@ func (r *resolveRun) mergeAgain(ctx context.Context) error {
 	}
 	r.left = nil
 	if !out.Clean() {
-		if r.left, err = cipher.ReadUndecided(r.in.format, out.Text); err != nil || r.settling() {
+		if err = r.readMarks(out.Text); err != nil || r.settling() {
 			return err
 		}
 	}
-	if err := r.write(out.Text); err != nil {
+	if err := r.writeFile(r.in.outside(), out.Text); err != nil {
 		return err
 	}
+	r.in = r.in.outside()
 	r.in.data = out.Text
-	if out.Clean() {
-		r.merged = true
-		r.ui.note(r.in.name + ": merged from git's index")
+	if !out.Clean() {
+		return r.readMarks(out.Text)
 	}
+	r.merged = true
+	r.ui.note(r.in.name + ": merged from git's index")
 	return nil
 }
 
@@ -156,9 +155,9 @@ func (r *resolveRun) takeSide(ctx context.Context) error {
 	default:
 		ours, theirs = r.left.Ours, r.left.Theirs
 	}
-	text := theirs
+	text, other := theirs, ours
 	if r.c.Bool("ours") {
-		text = ours
+		text, other = ours, theirs
 	}
 	if len(text) == 0 {
 		return failure("that side has no content", "git rm "+hintName(r.in.name)+" removes the file, if that is meant")
@@ -166,5 +165,14 @@ func (r *resolveRun) takeSide(ctx context.Context) error {
 	if err := r.write(text); err != nil {
 		return err
 	}
+	r.nowPlain = r.isPlain(text) && !r.isPlain(other)
 	return r.reportSettled(ctx, nil, false)
+}
+
+// isPlain reports whether a version of the file is not sealed.
+func (r *resolveRun) isPlain(text []byte) bool {
+	in := r.in.outside()
+	in.data = text
+	err := in.enter()
+	return errors.Is(err, errPlainInside) || err == nil && !isSealed(in)
 }

@@ -91,7 +91,7 @@ func (r *rewriter) drift(in input, m *cipher.Metadata, p plan) ([]string, error)
 // ruleOf returns the plan of the rule that applies to a file; it is not chosen if
 // there is none.
 func (r *planner) ruleOf(in input) (plan, error) {
-	var p plan
+	p := plan{inside: in.around != nil}
 	config, err := r.book.config(in.rulePath)
 	if err != nil || config == nil {
 		return p, err
@@ -107,11 +107,14 @@ func (r *planner) ruleOf(in input) (plan, error) {
 	if err := r.applyLazily(&p, rule); err != nil {
 		return p, fmt.Errorf("%s:%d: %w", config.Path, rule.Line, err)
 	}
+	if p.inside {
+		p.selector, p.macOnly = cipher.Selector{}, false
+	}
 	return p, nil
 }
 
 // optionsOf are the options that seal a file as it is sealed.
-func (r *rewriter) optionsOf(o *cipher.Opened) cipher.SealOptions {
+func (r *planner) optionsOf(o *cipher.Opened) cipher.SealOptions {
 	m := o.Metadata
 	opts := cipher.SealOptions{
 		Threshold: m.Threshold, Selector: m.Selector, MACOnlyEncrypted: m.MACOnlyEncrypted, Previous: o, Timeout: r.ids.timeout,
@@ -147,6 +150,9 @@ func (r *rewriter) prepare(ctx context.Context, in input, make change) (*rewrite
 	if result.sealed, err = cipher.Seal(ctx, in.format, plain, opts); err != nil {
 		return result, err
 	}
+	if _, err := in.filed(result.sealed.Bytes); err != nil {
+		return result, err
+	}
 	return result, r.passExposing(in, result.sealed.Exposed)
 }
 
@@ -170,7 +176,7 @@ func (r *rewriter) rewrite(ctx context.Context, in input, make change) (*rewrite
 			return result, ctx.Err()
 		}
 		wait = min(2*wait, maxPause)
-		if in.data, err = readFile(in.path); err != nil {
+		if err = in.reread(); err != nil {
 			return result, err
 		}
 	}
@@ -183,14 +189,16 @@ const (
 )
 
 func (r *rewriter) store(result *rewriteResult) error {
-	return writeAll(r.ui, []atomicfile.Job{result.job()})
+	job, err := result.job()
+	if err != nil {
+		return err
+	}
+	return writeAll(r.ui, []atomicfile.Job{job})
 }
 
 // job is the write of a result.
-func (r *rewriteResult) job() atomicfile.Job {
-	j := atomicfile.Job{Target: r.in.path, Data: r.sealed.Bytes}
-	j.Expect, j.Root, j.Verify = atomicfile.Holding(r.in.data), repositoryOf(r.in.name), r.sealed.Check
-	return j
+func (r *rewriteResult) job() (atomicfile.Job, error) {
+	return jobFor(r.in, r.sealed.Bytes, r.sealed.Check)
 }
 
 // rewriteAll changes many files, all of them or, if one fails before anything is
@@ -220,9 +228,14 @@ func (r *rewriter) rewriteAll(ctx context.Context, in []input, doing string, mak
 	}
 	var jobs []atomicfile.Job
 	for _, result := range results {
-		if result.changed() {
-			jobs = append(jobs, result.job())
+		if !result.changed() {
+			continue
 		}
+		job, err := result.job()
+		if err != nil {
+			return results, &fileError{name: result.in.name, err: err}
+		}
+		jobs = append(jobs, job)
 	}
 	return results, writeAll(r.ui, jobs)
 }

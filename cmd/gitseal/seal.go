@@ -11,6 +11,7 @@ import (
 
 	"github.com/gitseal/gitseal/cipher"
 	"github.com/gitseal/gitseal/cmd/internal/atomicfile"
+	"github.com/gitseal/gitseal/formats"
 	"github.com/gitseal/gitseal/keysources"
 )
 
@@ -19,7 +20,7 @@ func sealCommand(s std, u *ui) *cli.Command {
 		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write to `FILE` (- for standard output) instead of in place"},
 		&cli.BoolFlag{Name: "in-place", Aliases: []string{"i"}, Usage: "write in place; this is what happens anyway"},
 		&cli.StringFlag{Name: "previous", Usage: "take data key and unchanged values from this earlier sealed `FILE`"},
-		&cli.BoolFlag{Name: "no-reuse", Usage: "do not look for an earlier sealed version in git: new data key, new ciphertext everywhere"},
+		&cli.BoolFlag{Name: "no-reuse", Usage: "new data key, new ciphertext everywhere: take nothing from an earlier sealed version in git, except its readers if nothing else names any"},
 		&cli.BoolFlag{Name: "post-quantum", Usage: "if an identity has to be made, make it a hybrid post-quantum one"},
 		&cli.BoolFlag{Name: "mac-only-encrypted", Usage: "let plain values be changed without notice"},
 		&cli.StringFlag{Name: "if-unchanged", Usage: "with --path FILE -: replace FILE, if its sha256 is still `DIGEST` (none: if it does not exist)"},
@@ -34,7 +35,8 @@ func sealCommand(s std, u *ui) *cli.Command {
 		Usage:     "seal the values of files, in place",
 		UsageText: "gitseal seal [FLAGS] FILE|FOLDER…\n   gitseal seal --path NAME - < plain > sealed\n   gitseal seal --path FILE --if-unchanged DIGEST - < plain",
 		Description: `Recipients and selectors come from the .sops.yaml rule for each file, or from flags.
-With neither, files are sealed for your own identity, which is made if there is none.
+With neither, a file of which git has a sealed version stays sealed as that is; others are sealed
+for your own identity, which is made if there is none.
 Of a folder, the files that a rule matches are sealed. What is sealed already stays as it is.
 
 Examples:
@@ -81,18 +83,25 @@ type sealRun struct {
 	std  std
 	ui   *ui
 	prev *previousVersions
+	// empty is how many files of folders are left out, as they are empty.
+	empty int
 }
 
 // sealJob is one file on its way.
 type sealJob struct {
-	in     input
-	plan   plan
+	in   input
+	plan plan
+	// prev is the earlier version, nil if it was not looked for yet.
+	prev   *previousVersion
 	sealed *cipher.Sealed // nil: nothing to do
 	action string
 	// context is what a SealedManifest was sealed for, outer the one that holds what was
 	// sealed, nil if none does.
-	context string
-	outer   []byte
+	context     string
+	outer       []byte
+	outerFormat formats.Format
+	// there is the one that stood where -o wants it, nil if none did.
+	there *manifestThere
 }
 
 // The actions that a summary and the JSON output name.
@@ -108,8 +117,8 @@ func (r *sealRun) run(ctx context.Context) error {
 	if r.book, err = newRuleBook(r.c.String("config")); err != nil {
 		return err
 	}
-	in, err := readInputs(r.c, r.std)
-	if err != nil {
+	var in []input
+	if in, r.empty, err = readCounted(r.c, r.std); err != nil {
 		return err
 	}
 	if err := r.checkFlags(in); err != nil {
@@ -127,7 +136,7 @@ func (r *sealRun) run(ctx context.Context) error {
 	jobs := make([]*sealJob, len(in))
 	for i := range in {
 		jobs[i] = &sealJob{in: in[i]}
-		if jobs[i].plan, err = r.plan(in[i]); err != nil {
+		if jobs[i].plan, err = r.chosenPlan(in[i]); err != nil {
 			return &fileError{name: in[i].name, err: err}
 		}
 	}
@@ -135,6 +144,11 @@ func (r *sealRun) run(ctx context.Context) error {
 		return err
 	}
 	defer r.prev.close()
+	for _, j := range jobs {
+		if err := r.settle(ctx, j); err != nil {
+			return &fileError{name: j.in.name, err: err}
+		}
+	}
 	err = forAll(ctx, len(jobs), inFlight(in), func(i int) error {
 		defer r.ui.step("sealing", i+1, len(jobs))
 		if err := r.seal(ctx, jobs[i]); err != nil {
@@ -169,20 +183,29 @@ func (r *sealRun) checkFlags(in []input) error {
 
 // seal seals one file in memory.
 func (r *sealRun) seal(ctx context.Context, j *sealJob) error {
-	prev, err := r.prev.open(ctx, j.in, r.ids)
+	prev, err := r.previousOf(ctx, j)
 	if err != nil {
 		return err
 	}
 	if held := heldBy(j.in); held != nil {
-		return r.sealHeld(ctx, j, held)
+		return r.sealHeld(ctx, j, held, prev)
 	}
 	text, err := r.sealText(j.in)
 	if err != nil {
 		return err
 	}
-	opts, err := r.sealOptions(j.in, j.plan, text, prev)
+	if err := r.refuseUnmade(j, text, prev); err != nil {
+		return err
+	}
+	if prev.inside() {
+		prev.opened = nil // what it held was another file
+	}
+	opts, err := r.sealOptions(j.in, j.plan, text, prev.opened)
 	if err != nil {
 		return err
+	}
+	if !prev.reuses {
+		opts.Previous = nil
 	}
 	s, err := cipher.Seal(ctx, j.in.format, text, opts)
 	if err == nil {
@@ -223,6 +246,9 @@ func (r *sealRun) write(jobs []*sealJob) error {
 			expect, err := expectPresent(out)
 			if err != nil {
 				return err
+			}
+			if j.there != nil {
+				expect = atomicfile.Holding(j.there.data)
 			}
 			w.Expect = expect
 			writes = append(writes, w)

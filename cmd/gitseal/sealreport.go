@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
@@ -27,7 +28,7 @@ func (r *sealRun) report(jobs []*sealJob) error {
 	results := make([]sealResult, len(jobs))
 	counts := map[string]int{}
 	for i, j := range jobs {
-		if j.sealed != nil && j.sealed.Unchanged {
+		if j.unchanged() {
 			j.action = actionUnchanged
 		}
 		counts[j.action]++
@@ -51,6 +52,9 @@ func (r *sealRun) report(jobs []*sealJob) error {
 	if len(jobs) > 1 {
 		r.ui.note(fmt.Sprintf("%d files: %d sealed, %d unchanged", len(jobs), counts[actionSealed], counts[actionUnchanged]))
 	}
+	if r.empty > 0 {
+		r.ui.note(counted(r.empty, "empty file") + " left out")
+	}
 	return nil
 }
 
@@ -69,13 +73,18 @@ func (j *sealJob) result() sealResult {
 	return out
 }
 
+// unchanged reports whether what was made is what there was before.
+func (j *sealJob) unchanged() bool {
+	return j.sealed != nil && j.sealed.Unchanged && (j.there == nil || bytes.Equal(j.outer, j.there.data))
+}
+
 // text tells what was done to the file.
 func (j *sealJob) text() string {
 	s := j.sealed
 	if s == nil {
 		return "already sealed, unchanged"
 	}
-	if s.Unchanged {
+	if j.unchanged() {
 		return "nothing has changed: sealed as before, to the byte"
 	}
 	parts := []string{fmt.Sprintf("sealed %s (%s)", counted(s.Values, "value"), j.in.formatName)}
@@ -84,6 +93,9 @@ func (j *sealJob) text() string {
 	}
 	if s.Plain > 0 {
 		parts = append(parts, fmt.Sprintf("%d left plain by %s", s.Plain, s.Selector))
+	}
+	if j.plan.kept {
+		parts = append(parts, "for the "+counted(len(j.plan.recipients()), "reader")+" of its earlier version")
 	}
 	if j.context != "" {
 		return strings.Join(append(parts, "as a SealedManifest for "+strings.TrimPrefix(j.context, "k8s:")), ", ")

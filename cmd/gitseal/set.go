@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
 	"strings"
 
@@ -27,8 +25,8 @@ as they are, and --raw takes everything as it is.
 
 A value keeps the kind of the one that it replaces, if the text can be one of that kind; new
 ones are strings, unless --type says otherwise. An index one beyond a list's end appends to
-it. Only that value's line and the file's metadata change. A file that does not exist is made,
-sealed as its rule says, or for the readers that --age and the other flags name.
+it. Only that value's line and the file's metadata change. A file that does not exist, or
+is empty, is made, sealed as its rule says, or for the readers that --age and the other flags name.
 
 ` + pathHelp + `
 
@@ -160,8 +158,7 @@ func valueArgument(c *cli.Context) (stdin bool, err error) {
 }
 
 func (r *setRun) run(ctx context.Context) error {
-	_, err := os.Stat(r.name)
-	if errors.Is(err, fs.ErrNotExist) {
+	if isNew(r.name) {
 		done, err := r.create(ctx)
 		if err != nil {
 			return inSet(r.name, false, err)
@@ -173,7 +170,7 @@ func (r *setRun) run(ctx context.Context) error {
 	if err := r.checkNoReaders(); err != nil {
 		return err
 	}
-	in, err := loadOne(r.c, r.std, r.name)
+	in, err := loadSealed(r.c, r.std, r.name)
 	if err != nil {
 		return err
 	}

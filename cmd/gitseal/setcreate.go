@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -46,13 +47,29 @@ func (r *setRun) create(ctx context.Context) (done bool, err error) {
 	}
 	warnOfMix(r.ui, in.name, p.recipients())
 	job := atomicfile.Job{Target: in.path, Data: sealed.Bytes}
-	job.Expect, job.Root, job.Verify = atomicfile.Absent(), repositoryOf(in.name), sealed.Check
+	job.Expect, job.Root, job.Verify = expectNew(in.path), repositoryOf(in.name), sealed.Check
 	job.Perm = atomicfile.Umasked(0o666)
 	err = writeAll(r.ui, []atomicfile.Job{job})
 	if errors.Is(err, atomicfile.ErrChanged) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// isNew reports whether a file is to be made. An empty one is as good as none.
+func isNew(name string) bool {
+	info, err := os.Stat(name)
+	return errors.Is(err, fs.ErrNotExist) || err == nil && isEmptyFile(info)
+}
+
+func isEmptyFile(info fs.FileInfo) bool { return info.Mode().IsRegular() && info.Size() == 0 }
+
+// expectNew expects of a file that is to be made what isNew was told.
+func expectNew(path string) atomicfile.Expect {
+	if info, err := os.Stat(path); err == nil && isEmptyFile(info) {
+		return atomicfile.Holding(nil)
+	}
+	return atomicfile.Absent()
 }
 
 // checkNoReaders refuses readers that are named for a file which is there already.
@@ -77,7 +94,9 @@ func (r *setRun) newInput() (input, error) {
 	}
 	path = filepath.Join(folder, filepath.Base(path))
 	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSymlink != 0 {
-		return input{}, failure("a link that leads nowhere", "name the file that is to be made")
+		if path, err = filepath.EvalSymlinks(path); err != nil {
+			return input{}, failure("a link that leads nowhere", "name the file that is to be made")
+		}
 	}
 	in := input{name: r.name, path: path, rulePath: path}
 	return in, in.settleFormat(r.c.String("format"), r.book)

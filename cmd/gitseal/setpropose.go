@@ -240,15 +240,17 @@ func rewriteBytes(u *ui, in input, make func(data []byte) ([]byte, error)) error
 		if err != nil {
 			return err
 		}
-		job := atomicfile.Job{Target: in.path, Data: out}
-		job.Expect, job.Root = atomicfile.Holding(in.data), repositoryOf(in.name)
+		job, err := jobFor(in, out, nil)
+		if err != nil {
+			return err
+		}
 		err = writeAll(u, []atomicfile.Job{job})
 		if !errors.Is(err, atomicfile.ErrChanged) || time.Now().After(deadline) {
 			return err
 		}
 		time.Sleep(wait + rand.N(wait))
 		wait = min(2*wait, maxPause)
-		if in.data, err = readFile(in.path); err != nil {
+		if err := in.reread(); err != nil {
 			return err
 		}
 	}

@@ -59,7 +59,7 @@ func runUnset(c *cli.Context, s std, u *ui) error {
 		}
 		paths = append(paths, path)
 	}
-	in, err := loadOne(c, s, args[0])
+	in, err := loadSealed(c, s, args[0])
 	if err != nil {
 		return err
 	}

@@ -88,11 +88,10 @@ func runView(c *cli.Context, s std, u *ui) error {
 		}
 		paths = append(paths, path)
 	}
-	in, err := loadOne(c, s, c.Args().First())
+	in, err := loadSealed(c, s, c.Args().First())
 	if err != nil {
 		return err
 	}
-	in = in.inner()
 	v, err := newView(c, s, u, in)
 	if err != nil {
 		return err
@@ -201,7 +200,7 @@ func summaryOf(v *redacted.View) string {
 func viewResult(in input, v *redacted.View, shown []int, some bool) viewed {
 	list, _ := v.Metadata.Proposals()
 	out := viewed{
-		File: in.name, Digest: digestOf(in.data), Format: in.formatName, Readers: v.Metadata.Readers(), LastModified: v.Metadata.LastModified,
+		File: in.name, Digest: digestOf(in.file()), Format: in.formatName, Readers: v.Metadata.Readers(), LastModified: v.Metadata.LastModified,
 		Proposals: len(list), Values: []viewedValue{},
 	}
 	if !some {

@@ -79,6 +79,9 @@ type whoRun struct {
 type skippedFile struct {
 	File  string `json:"file"`
 	Error string `json:"error"`
+
+	path string
+	err  error
 }
 
 func newWhoRun(c *cli.Context, s std, u *ui, book *ruleBook, args []string) *whoRun {

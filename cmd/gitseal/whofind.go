@@ -44,7 +44,7 @@ func (r *whoRun) find(ctx context.Context) ([]foundFile, error) {
 	}
 	for i, err := range failed {
 		if err != nil {
-			r.skipped = append(r.skipped, skippedFile{File: in[i].name, Error: oneLine(err.Error())})
+			r.skipped = append(r.skipped, skippedFile{File: in[i].name, Error: oneLine(err.Error()), path: in[i].path, err: err})
 		}
 	}
 	found = slices.DeleteFunc(found, func(f foundFile) bool { return f.meta == nil })

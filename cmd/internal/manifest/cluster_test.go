@@ -206,3 +206,44 @@ func TestAClusterTakesDocuments(t *testing.T) {
 		}
 	}
 }
+
+// TestChangedDocumentsOpenInTheCluster: a document that commands have changed where it
+// stands opens in the cluster, for its place, as one that was sealed at once.
+func TestChangedDocumentsOpenInTheCluster(t *testing.T) {
+	c := kubetest.Shared(t)
+	w := newWorkshop(t)
+	ns := c.Namespace(t)
+	w.write("key", w.alice.SecretText()+"\n")
+	w.write("app.env", "A=canary-a\n# a comment\nB=canary-b\n")
+	w.gitseal("", "seal", "--manifest", "--document", "--name", "changed", "--namespace", ns, "-o", "app.yaml", "app.env")
+	file := filepath.Join(w.dir, "app.yaml")
+	for _, step := range []struct {
+		args        []string
+		stdin, want string
+	}{
+		{[]string{"set", "app.yaml", "A"}, "canary-new", "A=canary-new\n# a comment\nB=canary-b\n"},
+		{[]string{"unset", "app.yaml", "B"}, "", "A=canary-new\n# a comment\n"},
+		{[]string{"rotate", "app.yaml"}, "", "A=canary-new\n# a comment\n"},
+		{[]string{"edit", "--redacted", "--from", "-", "app.yaml"}, "VIEWED\nC=canary-c\n", "A=canary-new\nC=canary-c\n"},
+	} {
+		first, _, _ := strings.Cut(w.gitseal("", "view", "app.yaml"), "\n")
+		stdin := strings.Replace(step.stdin, "VIEWED", first, 1)
+		w.gitseal(stdin, append([]string{step.args[0], "--identity", "key"}, step.args[1:]...)...)
+		c.Kubectl(t, "", "apply", "--server-side", "-f", file)
+		object := c.Kubectl(t, "", "-n", ns, "get", "sealedmanifest", "changed", "-o", "json")
+		w.controllerOpens(object)
+		var m v1alpha1.SealedManifest
+		if err := json.Unmarshal([]byte(object), &m); err != nil {
+			t.Fatal(err)
+		}
+		o, err := cipher.Open(t.Context(), format(t, "dotenv"), []byte(m.Spec.Document), cipher.OpenOptions{
+			Identities: []keysources.Identity{w.alice}, RequireSeal: true, Context: "k8s:" + ns + "/changed",
+		})
+		if err != nil {
+			t.Fatalf("%s: %v", step.args[0], err)
+		}
+		if string(o.PlaintextBytes()) != step.want {
+			t.Errorf("%s: it does not open to what it should be", step.args[0])
+		}
+	}
+}

@@ -1,7 +1,6 @@
 package manifest
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -85,11 +84,11 @@ func Held(f formats.Format, src []byte) (*Document, error) {
 	}
 	o := Of(d)
 	i := documentLeaf(d)
+	if o.Documents > 1 && o.Manifests > 0 {
+		return nil, severalDocuments()
+	}
 	if i < 0 || !o.IsSealedManifest() {
 		return nil, &Problem{Msg: "the file is no SealedManifest with spec.document", Hint: "see kubectl explain sealedmanifest.spec"}
-	}
-	if o.Documents > 1 {
-		return nil, severalDocuments()
 	}
 	held := &Document{Name: o.Name, Namespace: o.Namespace, Format: "yaml", Text: []byte(d.Leaves[i].Text)}
 	for i := range d.Leaves {
@@ -113,34 +112,6 @@ func (d *Document) field(path, text string) {
 	case "spec.serviceAccountName":
 		d.ServiceAccount = text
 	}
-}
-
-// documentLeaf returns the leaf that is spec.document, -1 if there is none.
-func documentLeaf(d *formats.Document) int {
-	path := formats.Root(0).At("spec").At("document")
-	return slices.IndexFunc(d.Leaves, func(l formats.Leaf) bool { return l.Kind == formats.String && l.Path.Equal(path) })
-}
-
-// WithText returns the SealedManifest src with another file in spec.document, and every
-// other byte as it was.
-func WithText(f formats.Format, src, text []byte) ([]byte, error) {
-	d, err := f.Parse(src)
-	if err != nil {
-		return nil, err
-	}
-	i := documentLeaf(d)
-	if i < 0 {
-		return nil, &Problem{Msg: "the manifest has no spec.document", Hint: "see kubectl explain sealedmanifest.spec"}
-	}
-	out, err := f.Rewrite(d, formats.Edit{Values: []formats.Value{{Leaf: i, Scalar: formats.Scalar{Kind: formats.String, Text: string(text)}}}})
-	if err != nil {
-		return nil, err
-	}
-	held, err := Held(f, out)
-	if err == nil && string(held.Text) != string(text) {
-		err = &Problem{Msg: "the sealed file cannot be held by this manifest", Hint: "write spec.document as a block: document: |"}
-	}
-	return out, err
 }
 
 // quote spells a string so that no reader of YAML takes it for something else: all escapes
