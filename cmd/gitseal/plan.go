@@ -107,11 +107,6 @@ func (b *ruleBook) format(file string) (string, error) {
 	return c.Format(file), nil
 }
 
-func (b *ruleBook) reuses(file string) (bool, error) {
-	c, err := b.config(file)
-	return err == nil && (c == nil || !c.NoReuse), err
-}
-
 func (b *ruleBook) requiresIntegrity(file string) (bool, error) {
 	c, err := b.config(file)
 	return err == nil && c != nil && c.RequireMAC, err

@@ -4,8 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 )
@@ -55,7 +55,11 @@ func init() {
 func overlay(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	root := filepath.Join(runtime.GOROOT(), "src", "time")
+	goroot, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := filepath.Join(strings.TrimSpace(string(goroot)), "src", "time")
 	source, err := os.ReadFile(filepath.Join(root, "time.go"))
 	if err != nil {
 		t.Fatal(err)
