@@ -15,6 +15,7 @@ import (
 	"github.com/gitseal/gitseal/cmd/internal/gitrepo"
 	"github.com/gitseal/gitseal/cmd/internal/manifest"
 	"github.com/gitseal/gitseal/formats"
+	"github.com/gitseal/gitseal/formats/all"
 )
 
 // previousVersions finds the earlier sealed version of files, so that sealing
@@ -188,6 +189,12 @@ func (p *previousVersions) opens(ctx context.Context, v *previousVersion, in inp
 		return false
 	}
 	o, err := cipher.Open(ctx, inside.format, inside.data, ids.openOptions())
+	if own := all.NameForFile(p.places[in.path].path); err != nil && p.places[in.path].keeps && own != inside.formatName {
+		// The text is to be sealed in another format than the file had.
+		if other, e := cipher.Open(ctx, formatNamed(own), data, ids.openOptions()); e == nil {
+			o, err, inside.formatName, v.reuses = other, nil, own, false
+		}
+	}
 	if errors.As(err, new(*cipher.NoIdentityError)) && !p.places[in.path].keeps {
 		p.once.Do(func() {
 			p.ui.note("no identity opens the previous version in git: values that have not changed get new ciphertext, too")

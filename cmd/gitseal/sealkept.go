@@ -23,7 +23,7 @@ func (r *sealRun) settle(ctx context.Context, j *sealJob) error {
 	j.prev = &v
 	switch {
 	case v.opened != nil:
-		j.plan = r.keptPlan(j.plan, j.in.format, v.opened)
+		j.plan = r.keptPlan(j.plan, formatNamed(v.formatName), v.opened)
 	case v.sealed:
 		err = errUnknownReaders("its earlier version")
 	default:
