@@ -48,6 +48,10 @@ func TestManifestBecomesSecret(t *testing.T) {
 	if d := cmp.Diff([]string{"PATCH /api/v1/namespaces/" + w.ns + "/secrets/db", base}, got); d != "" {
 		t.Errorf("writes differ (-want +got):\n%s", d)
 	}
+	if i := slices.IndexFunc(m.ManagedFields, func(e metav1.ManagedFieldsEntry) bool { return e.Subresource == "status" }); i < 0 ||
+		m.ManagedFields[i].Operation != metav1.ManagedFieldsOperationApply || m.ManagedFields[i].Manager != "gitseal-controller" {
+		t.Errorf("the first status was not applied: %+v", m.ManagedFields)
+	}
 	w.eventually("there is one event", func() bool { return slices.Equal(w.events("db"), []string{"Applied"}) }, func() string { return strings.Join(w.events("db"), " ") })
 }
 

@@ -59,7 +59,7 @@ type Options struct {
 	// Impersonate lets manifests name service accounts (spec.serviceAccountName).
 	Impersonate bool
 	// MaxConcurrent is the number of manifests worked on at a time; 2 for each CPU and
-	// at least 8 if 0.
+	// at least 16 if 0.
 	MaxConcurrent int
 
 	// LeaderElect lets one of several replicas work, the others stand by. Without it,
@@ -104,7 +104,7 @@ func (o Options) complete() (Options, error) {
 		o.Resync = DefaultResync
 	}
 	if o.MaxConcurrent == 0 {
-		o.MaxConcurrent = max(8, 2*runtime.GOMAXPROCS(0))
+		o.MaxConcurrent = max(16, 2*runtime.GOMAXPROCS(0))
 	}
 	or(&o.watchGrace, watchGrace)
 	or(&o.listGrace, listGrace)

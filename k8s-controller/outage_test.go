@@ -63,6 +63,30 @@ func TestRemovedDefinitionMakesNoStorm(t *testing.T) {
 	w.awaitReason("db", v1alpha1.ReasonApplied)
 }
 
+// TestStatusWithAnOlderDefinition: Helm and many others do not upgrade
+// CustomResourceDefinitions. What such a one does not know cannot be told, the rest is.
+func TestStatusWithAnOlderDefinition(t *testing.T) {
+	w := newWorldIn(t, kubetest.Start(t))
+	w.cluster.Kubectl(t, "", "patch", "crd", "sealedmanifests.gitseal.dev", "--type=json", "-p",
+		`[{"op":"remove","path":"/spec/versions/0/schema/openAPIV3Schema/properties/status/properties/integrity"}]`)
+	w.eventually("the API server knows no status.integrity", func() bool {
+		_, err := w.cluster.TryKubectl(t, "", "explain", "sealedmanifest.status.integrity")
+		return err != nil
+	}, nil)
+	w.run()
+	w.put(sealed{name: "db", data: map[string]string{"a": w.value("1")}})
+	m := w.awaitReason("db", v1alpha1.ReasonApplied)
+	if m.Status.Integrity != nil {
+		t.Error("the definition is not the older one")
+	}
+	if m.Status.Keyring != w.keyring || len(m.Status.Resources) != 1 || m.Status.ObservedGeneration != 1 {
+		t.Errorf("the status is %+v", m.Status)
+	}
+	w.put(sealed{name: "db", data: map[string]string{"a": w.value("2")}})
+	w.awaitData("db", map[string]string{"a": w.value("2")})
+	w.await("db", "the status follows", func(m *v1alpha1.SealedManifest) bool { return m.Status.ObservedGeneration == 2 })
+}
+
 func failNow(t *testing.T, err error) bool {
 	t.Helper()
 	t.Fatal(err)

@@ -115,7 +115,10 @@ func TestTransientFailureIsRetried(t *testing.T) {
 		t.Error("a try that failed as before wrote the status")
 	}
 	w.check(w.api.Delete(t.Context(), quota(w.ns, 0)))
-	w.awaitReason("db", v1alpha1.ReasonApplied)
+	m = w.awaitReason("db", v1alpha1.ReasonApplied)
+	if meta.FindStatusCondition(m.Status.Conditions, v1alpha1.ConditionReconciling) != nil {
+		t.Errorf("of the failure is left %+v", m.Status.Conditions)
+	}
 	if got := w.events("db"); len(got) > 2 {
 		t.Errorf("the events are %v", got)
 	}

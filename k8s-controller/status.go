@@ -2,12 +2,14 @@ package controller
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -51,14 +53,7 @@ func (w statusWriter) write(ctx context.Context, m *v1alpha1.SealedManifest, nex
 		// Without a version, the last try, after the inventory was seen to be the one that
 		// next was made from a moment ago: somebody who keeps changing the manifest's
 		// annotations must not keep its status from being written.
-		patch, err := statusPatch(last, next, try < statusTries)
-		if err != nil {
-			return false, fmt.Errorf("writing the status: %w", err)
-		}
-		// The answer is metadata only: the sealed form would be most of it.
-		out := partial(manifestKind())
-		out.Namespace, out.Name = m.Namespace, m.Name
-		err = w.client.Status().Patch(ctx, out, patch)
+		out, err := w.send(ctx, last, next, try < statusTries)
 		switch {
 		case err == nil:
 			m.ResourceVersion, m.Generation, m.Status = out.ResourceVersion, out.Generation, stored(next)
@@ -91,6 +86,53 @@ func stored(s v1alpha1.SealedManifestStatus) v1alpha1.SealedManifestStatus {
 		out.Conditions[i].LastTransitionTime = out.Conditions[i].LastTransitionTime.Rfc3339Copy()
 	}
 	return out
+}
+
+// send writes the status next over last's, and returns the answer. That is metadata
+// only: the sealed form would be most of it.
+//
+// The first status is applied. The API server does with much less work than for a
+// patch, for which it writes out the whole sealed form and reads it again. Later ones
+// are patches, since applying does not remove what somebody else wrote, too. A patch
+// is also what is left where applying fails: with a CustomResourceDefinition that is
+// older than the controller, the fields that it does not know get lost, and no more.
+func (w statusWriter) send(ctx context.Context, last *v1alpha1.SealedManifest, next v1alpha1.SealedManifestStatus, versioned bool) (*metav1.PartialObjectMetadata, error) {
+	out := partial(manifestKind())
+	out.Namespace, out.Name = last.Namespace, last.Name
+	if isFirst(last.Status) {
+		patch, err := statusApplied(last, next, versioned)
+		if err != nil {
+			return nil, err
+		}
+		err = w.client.Status().Patch(ctx, out, patch, client.FieldOwner(name), client.ForceOwnership)
+		if err == nil || apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+			return out, err
+		}
+	}
+	patch, err := statusPatch(last, next, versioned)
+	if err != nil {
+		return nil, err
+	}
+	return out, w.client.Status().Patch(ctx, out, patch)
+}
+
+// isFirst reports whether nobody has written the status s: it is what the
+// CustomResourceDefinition has as its default, or nothing.
+func isFirst(s v1alpha1.SealedManifestStatus) bool {
+	return equality.Semantic.DeepEqual(s, v1alpha1.SealedManifestStatus{ObservedGeneration: s.ObservedGeneration})
+}
+
+// statusApplied returns what applies next as the status of last.
+func statusApplied(last *v1alpha1.SealedManifest, next v1alpha1.SealedManifestStatus, versioned bool) (client.Patch, error) {
+	metadata := map[string]any{"namespace": last.Namespace, "name": last.Name, "uid": last.UID}
+	if versioned {
+		metadata["resourceVersion"] = last.ResourceVersion
+	}
+	kind := manifestKind()
+	data, err := json.Marshal(map[string]any{
+		"apiVersion": kind.GroupVersion().String(), "kind": kind.Kind, "metadata": metadata, "status": next,
+	})
+	return client.RawPatch(types.ApplyPatchType, data), err
 }
 
 // statusPatch returns the merge patch from last's status to next. It is made of two
