@@ -310,6 +310,12 @@ func TestChecksAllowWhatIsRight(t *testing.T) {
 			s.remove(second, it.name)
 			s.write(second, it, 2)
 		},
+		"a replica deletes what somebody changed and holds up": func(s *script) {
+			it := s.item(formRenaming)
+			s.write(handUser, it, 2, decorated, func(o *corev1.Secret) { o.Data["password"] = []byte(vandalText) })
+			s.see(second, it, 3)
+			s.mark(second, it.names(2)[0])
+		},
 		"somebody deletes what a replica has marked as deleted": func(s *script) {
 			it := s.item(formRenaming)
 			s.see(second, it, 3)
