@@ -221,7 +221,7 @@ func explainFormat(err error, name string, unsealing bool) (int, string) {
 		return code, fmt.Sprintf("the limits: %d MiB plain, %d MiB sealed, depth %d, %d values, %d MiB a value; larger files can be sealed with --format binary (64 MiB)",
 			formats.MaxSource>>20, formats.MaxSealed>>20, formats.MaxDepth, formats.MaxLeaves, formats.MaxValue>>20)
 	case errors.Is(err, formats.ErrLineEnds):
-		return code, "gitseal git install tells git to leave sealed files as they are (-text); then take the file from git once more: rm " + name + " && git checkout -- " + name
+		return code, "gitseal git install tells git to leave sealed files as they are (-text); then give the lines their old ends: perl -pi -e 's/\\r$//' " + name + " && git add " + name
 	case errors.Is(err, formats.ErrMetadata):
 		return code, "restore the sops block from the last good version of the file"
 	case errors.Is(err, formats.ErrSyntax):

@@ -172,7 +172,7 @@ func (g *gitScope) checkAttributes(ctx context.Context) ([]gitFinding, error) {
 		out = append(out, gitFinding{ID: "attributes", State: gitWrong, What: counted(len(wrong), "sealed file") + " with other attributes than " + gitsetup.Attributes, Hint: "look for the line that gives them: git check-attr -a FILE", Files: wrong})
 	}
 	if len(p.lineEnds) > 0 {
-		out = append(out, gitFinding{ID: "line-ends", State: gitWrong, What: counted(len(p.lineEnds), "sealed file") + " whose line ends git has changed (core.autocrlf)", Hint: "gitseal git install, then for each: rm FILE && git checkout -- FILE", Files: p.lineEnds})
+		out = append(out, gitFinding{ID: "line-ends", State: gitWrong, What: counted(len(p.lineEnds), "sealed file") + " whose line ends git has changed (core.autocrlf)", Hint: "gitseal git install, then for each: perl -pi -e 's/\\r$//' FILE && git add FILE", Files: p.lineEnds})
 	}
 	if len(out) == 0 {
 		out = append(out, gitFinding{ID: "attributes", State: gitOK, What: "attributes of " + counted(len(p.sealed), "sealed file")})

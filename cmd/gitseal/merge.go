@@ -98,7 +98,7 @@ func runMerge(c *cli.Context, s std, u *ui) error {
 		*to = data
 	}
 	if merging.IsReplay(j.v) {
-		return j.replay()
+		return j.replay(c.Context)
 	}
 	err := j.merge(c.Context, s, u)
 	switch {
@@ -110,17 +110,36 @@ func runMerge(c *cli.Context, s std, u *ui) error {
 	return j.leaveBoth(err)
 }
 
-// replay ends an earlier conflict again for git-rerere, which tells of it.
-func (j *mergeJob) replay() error {
+// replay ends an earlier conflict again for git-rerere, which tells of it, and which
+// takes no notice of what a driver leaves that failed.
+func (j *mergeJob) replay(ctx context.Context) error {
 	text, ok := merging.Replay(j.v)
-	if !ok {
-		return failure(j.name+": the resolution that git has recorded is of a file that was sealed otherwise, and is not replayed",
-			"gitseal resolve "+hintName(j.name)+" settles the conflict")
+	if ok {
+		if err := overwrite(j.paths[1], j.v.Ours, text); err != nil {
+			return asDriver(&fileError{name: j.name, err: err}, "")
+		}
+		return nil
 	}
-	if err := overwrite(j.paths[1], j.v.Ours, text); err != nil {
+	if j.anySealed() {
+		return j.leaveBoth(failure(j.name+": the resolution that git has recorded is of a file that was sealed otherwise, and is not replayed",
+			"gitseal resolve "+hintName(j.name)+" settles the conflict"))
+	}
+	// Nothing is sealed, and it may as well be the merge of a text that has such lines.
+	err := j.byLine(ctx)
+	switch {
+	case err == nil || ctx.Err() != nil:
+		return err
+	case j.told:
 		return asDriver(&fileError{name: j.name, err: err}, "")
 	}
-	return nil
+	return j.leaveBoth(&fileError{name: j.name, err: err})
+}
+
+// anySealed reports whether one of the versions may hold sealed values.
+func (j *mergeJob) anySealed() bool {
+	return slices.ContainsFunc([][]byte{j.v.Base, j.v.Ours, j.v.Theirs}, func(text []byte) bool {
+		return bytes.Contains(text, []byte(cipher.SealedPrefix))
+	})
 }
 
 // asDriver gives an error the one exit code that git takes for a conflict.

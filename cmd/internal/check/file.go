@@ -165,7 +165,7 @@ func (c *checker) unreadable(err error) {
 	c.broken = true
 	f := Finding{ID: IDMalformed, Message: "the sealed file cannot be read: " + err.Error(), Hint: "restore it from the last good version (git log -p)"}
 	if errors.Is(err, formats.ErrLineEnds) {
-		f.Hint = "gitseal git install tells git to leave sealed files as they are (-text); then: rm " + c.Name + " && git checkout -- " + c.Name
+		f.Hint = "gitseal git install tells git to leave sealed files as they are (-text); then give the lines their old ends: perl -pi -e 's/\\r$//' " + c.Name + " && git add " + c.Name
 	}
 	if errors.Is(err, formats.ErrDuplicate) {
 		f.ID, f.Message = IDDuplicate, err.Error()
