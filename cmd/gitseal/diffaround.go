@@ -14,6 +14,16 @@ type aroundDiff struct {
 	set      *changes.Set
 }
 
+// plainAround returns the SealedManifest that in is, whose document is not sealed; nil if
+// it cannot be read.
+func plainAround(in input) *around {
+	held, err := manifest.Held(in.format, in.data)
+	if err != nil {
+		return nil
+	}
+	return &around{file: in.data, data: in.data, format: in.format, formatName: in.formatName, held: held}
+}
+
 // newAroundDiff compares them; nil if one of them is none, or cannot be compared.
 func newAroundDiff(was, is *around) *aroundDiff {
 	if was == nil || is == nil {

@@ -41,6 +41,8 @@ type diffSide struct {
 	id   string
 	data []byte
 	in   input
+	// around is the SealedManifest that holds what is compared, sealed or not; else nil.
+	around *around
 	// version is nil if it cannot be read, for the reason that err tells.
 	version *changes.Version
 	err     error
@@ -209,7 +211,7 @@ func (r *diffRun) read(ctx context.Context, d *fileDiff) (bool, error) {
 		return false, nil
 	}
 	d.set = changes.Between(d.old.version, d.new.version)
-	d.around = newAroundDiff(d.old.in.around, d.new.in.around)
+	d.around = newAroundDiff(d.old.around, d.new.around)
 	if d.set.NewKey && !r.c.Bool("plaintext") && !r.c.Bool("quiet") {
 		d.really = r.keys.whatChanged(ctx, d)
 	}
@@ -257,8 +259,11 @@ func (s *diffSide) parse(r *diffRun) {
 		s.err = failure("holds the marks of a merge conflict", "gitseal resolve FILE lists what is in conflict")
 		return
 	}
-	if s.err = s.in.enter(); errors.Is(s.err, errPlainInside) {
+	s.err = s.in.enter()
+	s.around = s.in.around
+	if errors.Is(s.err, errPlainInside) {
 		s.err = nil
+		s.around = plainAround(s.in)
 		s.in.format, s.in.data = manifest.Inside(s.in.format, s.in.data)
 	}
 	if s.err == nil {
