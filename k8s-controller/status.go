@@ -94,26 +94,36 @@ func stored(s v1alpha1.SealedManifestStatus) v1alpha1.SealedManifestStatus {
 // The first status is applied. The API server does with much less work than for a
 // patch, for which it writes out the whole sealed form and reads it again. Later ones
 // are patches, since applying does not remove what somebody else wrote, too. A patch
-// is also what is left where applying fails: with a CustomResourceDefinition that is
-// older than the controller, the fields that it does not know get lost, and no more.
+// is also what is left where a status cannot be applied: with a
+// CustomResourceDefinition that is older than the controller, the fields that it does
+// not know get lost, and no more.
 func (w statusWriter) send(ctx context.Context, last *v1alpha1.SealedManifest, next v1alpha1.SealedManifestStatus, versioned bool) (*metav1.PartialObjectMetadata, error) {
 	out := partial(manifestKind())
 	out.Namespace, out.Name = last.Namespace, last.Name
-	if isFirst(last.Status) {
-		patch, err := statusApplied(last, next, versioned)
+	if versioned && isFirst(last.Status) {
+		patch, err := statusApplied(last, next)
 		if err != nil {
 			return nil, err
 		}
 		err = w.client.Status().Patch(ctx, out, patch, client.FieldOwner(name), client.ForceOwnership)
-		if err == nil || apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		if !cannotBeApplied(err) {
 			return out, err
 		}
 	}
-	patch, err := statusPatch(last, next, versioned)
+	patch, err := statusPatch(last, next)
+	if !versioned {
+		patch, err = statusAnyVersion(last, next)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return out, w.client.Status().Patch(ctx, out, patch)
+}
+
+// cannotBeApplied reports whether the API server did not understand what it was to
+// apply. That a field is not in the schema is an internal error to it.
+func cannotBeApplied(err error) bool {
+	return apierrors.IsInternalError(err) || apierrors.IsBadRequest(err) || apierrors.IsInvalid(err) || apierrors.IsUnsupportedMediaType(err)
 }
 
 // isFirst reports whether nobody has written the status s: it is what the
@@ -122,28 +132,36 @@ func isFirst(s v1alpha1.SealedManifestStatus) bool {
 	return equality.Semantic.DeepEqual(s, v1alpha1.SealedManifestStatus{ObservedGeneration: s.ObservedGeneration})
 }
 
-// statusApplied returns what applies next as the status of last.
-func statusApplied(last *v1alpha1.SealedManifest, next v1alpha1.SealedManifestStatus, versioned bool) (client.Patch, error) {
-	metadata := map[string]any{"namespace": last.Namespace, "name": last.Name, "uid": last.UID}
-	if versioned {
-		metadata["resourceVersion"] = last.ResourceVersion
-	}
+// statusApplied returns what applies next as the status of last, if that is still of
+// its version.
+func statusApplied(last *v1alpha1.SealedManifest, next v1alpha1.SealedManifestStatus) (client.Patch, error) {
 	kind := manifestKind()
 	data, err := json.Marshal(map[string]any{
-		"apiVersion": kind.GroupVersion().String(), "kind": kind.Kind, "metadata": metadata, "status": next,
+		"apiVersion": kind.GroupVersion().String(), "kind": kind.Kind, "status": next,
+		"metadata": map[string]any{"namespace": last.Namespace, "name": last.Name, "resourceVersion": last.ResourceVersion},
 	})
 	return client.RawPatch(types.ApplyPatchType, data), err
 }
 
-// statusPatch returns the merge patch from last's status to next. It is made of two
-// manifests that have nothing but these: the sealed form is the same, and large.
-func statusPatch(last *v1alpha1.SealedManifest, next v1alpha1.SealedManifestStatus, versioned bool) (client.Patch, error) {
+// statusPatch returns the merge patch from last's status to next, for last's version. It
+// is made of two manifests that have nothing but these: the sealed form is the same, and
+// large.
+func statusPatch(last *v1alpha1.SealedManifest, next v1alpha1.SealedManifestStatus) (client.Patch, error) {
 	from, to := &v1alpha1.SealedManifest{Status: last.Status}, &v1alpha1.SealedManifest{Status: next}
-	if versioned {
-		to.ResourceVersion = last.ResourceVersion
-	}
+	to.ResourceVersion = last.ResourceVersion
 	data, err := client.MergeFrom(from).Data(to)
 	return client.RawPatch(types.MergePatchType, data), err
+}
+
+// statusAnyVersion returns the JSON patch that makes next the status of last, whatever
+// else of that has changed, but not of another of the same name that was made since. Of a
+// status the API server compares no UID, unless a patch does.
+func statusAnyVersion(last *v1alpha1.SealedManifest, next v1alpha1.SealedManifestStatus) (client.Patch, error) {
+	data, err := json.Marshal([]map[string]any{
+		{"op": "test", "path": "/metadata/uid", "value": last.UID},
+		{"op": "add", "path": "/status", "value": next},
+	})
+	return client.RawPatch(types.JSONPatchType, data), err
 }
 
 // warn emits an event that is not about the status.

@@ -2,12 +2,14 @@ package controller_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	controller "github.com/gitseal/gitseal/k8s-controller"
@@ -48,5 +50,34 @@ func TestStatusAsStored(t *testing.T) {
 	}
 	if !s.LastAppliedTime.Time.Equal(at.Time) || !s.Conditions[0].LastTransitionTime.Time.Equal(at.Time) {
 		t.Error("it changed its argument")
+	}
+}
+
+// TestStatusIsOfOneManifest: what was found out about a manifest is never said of one of
+// the same name that was made since, not even if versions are not compared.
+func TestStatusIsOfOneManifest(t *testing.T) {
+	w := newWorld(t)
+	w.put(sealed{name: "db", data: map[string]string{"a": w.value("1")}})
+	for _, step := range []string{"first", "second"} {
+		for _, versioned := range []bool{true, false} {
+			now := w.get("db")
+			other := now.DeepCopy()
+			other.UID, other.ResourceVersion = "00000000-0000-0000-0000-000000000000", "1"
+			next := v1alpha1.SealedManifestStatus{ObservedGeneration: 1, Keyring: "other"}
+			if err := controller.SendStatus(t.Context(), w.api, other, next, versioned); !apierrors.IsConflict(err) && !apierrors.IsInvalid(err) {
+				t.Errorf("%s, versioned %v: got %v", step, versioned, err)
+			}
+			if got := w.get("db"); got.ResourceVersion != now.ResourceVersion {
+				t.Errorf("%s, versioned %v: it was written", step, versioned)
+			}
+			if !versioned {
+				now.ResourceVersion = "1"
+			}
+			next.Keyring = fmt.Sprint(step, versioned)
+			w.check(controller.SendStatus(t.Context(), w.api, now, next, versioned))
+			if got := w.get("db"); got.Status.Keyring != next.Keyring || got.UID != now.UID {
+				t.Errorf("%s, versioned %v: the status is of %q", step, versioned, got.Status.Keyring)
+			}
+		}
 	}
 }

@@ -35,6 +35,8 @@ func TestKeyID(t *testing.T) {
 	for _, whole := range []string{
 		"", x.Recipient().String(), "arn:aws:kms:eu-central-1:123456789012:key/00000000-0000-0000-0000-000000000000" + strings.Repeat("x", 100),
 		"https://vault.example.com/" + strings.Repeat("x", 100),
+		"projects/company-production-1234/locations/europe-west3/keyRings/gitseal/cryptoKeys/" + strings.Repeat("x", 40) + "-primary",
+		"ssh-rsa " + strings.Repeat("A", 372),
 	} {
 		if got := v1alpha1.KeyID(whole); got != whole {
 			t.Errorf("%q became %q", whole, got)

@@ -269,12 +269,13 @@ type KeyUse struct {
 }
 
 // KeyID returns the name of a key in the status of what it opened: the ID itself, or,
-// if that is longer than 100 bytes, its first 24 bytes, "...", and its last 8, as in
+// of an age recipient of more than 100 bytes, its first 24, "...", and its last 8, as in
 // "age1pq1q0w5v8lsydcwpx0jz...n3dfm7ja". Post-quantum recipients have 1,960 characters,
-// which would be a quarter of each object. They end in a checksum of the whole.
+// which would be a quarter of each object. They end in a checksum of the whole, which
+// no other IDs do: those stay as they are.
 func KeyID(id string) string {
 	const longest, head, tail = 100, 24, 8
-	if len(id) <= longest || strings.HasPrefix(id, "arn:") || strings.Contains(id, "://") {
+	if len(id) <= longest || !strings.HasPrefix(id, "age1") {
 		return id
 	}
 	return id[:head] + "..." + id[len(id)-tail:]
