@@ -11,7 +11,8 @@ import (
 type clusterStatusJSON struct {
 	Manifests []manifestStatusJSON `json:"manifests"`
 	Keyrings  []keyringStatusJSON  `json:"keyrings"`
-	// Controllers is null if they cannot be seen.
+	// Classes and Controllers are null if no Lease can be seen.
+	Classes     []classJSON      `json:"classes"`
 	Controllers []controllerJSON `json:"controllers"`
 }
 
@@ -58,7 +59,8 @@ type identityJSON struct {
 }
 
 func (st clusterStatus) json() clusterStatusJSON {
-	out := clusterStatusJSON{Manifests: []manifestStatusJSON{}, Keyrings: []keyringStatusJSON{}, Controllers: st.controllersJSON()}
+	out := clusterStatusJSON{Manifests: []manifestStatusJSON{}, Keyrings: []keyringStatusJSON{}}
+	out.Classes, out.Controllers = st.controllers.json(st.now)
 	for _, m := range st.manifests {
 		j := manifestStatusJSON{
 			Namespace: m.Namespace, Name: m.Name, State: m.State, Reason: m.Ready.Reason, Message: m.Ready.Message, Since: moment(m.Ready.Since),

@@ -21,13 +21,16 @@ func k8sStatusCommand(_ std, u *ui) *cli.Command {
 controller to see it; why, by which key, what was verified (its MAC, and its context: strict is
 this name, namespace any name in it, keyring anywhere), and when an object was last written. What a
 failing one had applied before is still there. Of each keyring: its keys, how many manifests each
-opens, and which retiring ones nothing in the cluster needs any more. Of the controller: which of its
-replicas leads, and when it was last heard of.
+opens, and which retiring ones nothing in the cluster needs any more. Of each controller that has a
+Lease, and of each class (spec.class) of the manifests that are listed: which replica leads, and when
+it was last heard of.
 
 All else is what the controller has written into the objects' status: without one that runs, it
 is what once was.
 
-Exit code 3 if a manifest or a keyring is failing, or no controller has renewed its lease.
+Exit code 3 if a manifest or a keyring is failing, or if no controller of a class that is listed has
+renewed its lease. Leases that no listed manifest needs do not matter. Without any Lease of a class
+nothing is known of its controller: that is said, and is no failure.
 
 Examples:
    gitseal k8s status                      # in the namespace of the context
@@ -48,12 +51,9 @@ Examples:
 
 // clusterStatus is what status tells.
 type clusterStatus struct {
-	manifests []cluster.Manifest
-	keyrings  []cluster.Keyring
-	// controllers is nil if they cannot be seen.
-	controllers []cluster.Controller
-	// home is the namespace of the controllers.
-	home string
+	manifests   []cluster.Manifest
+	keyrings    []cluster.Keyring
+	controllers controllersState
 	// several namespaces are listed.
 	wide bool
 	now  time.Time
@@ -68,7 +68,7 @@ func runK8sStatus(c *cli.Context, u *ui) error {
 		return err
 	}
 	kubectl := newKubectl(c)
-	st := clusterStatus{wide: where.All, home: c.String("controller-namespace")}
+	st := clusterStatus{wide: where.All}
 	var err error
 	if st.manifests, err = kubectl.Manifests(c.Context, where); err != nil {
 		return explainCluster(err)
@@ -76,7 +76,7 @@ func runK8sStatus(c *cli.Context, u *ui) error {
 	if st.keyrings, err = keyringsIfAllowed(c.Context, kubectl, u); err != nil {
 		return err
 	}
-	if st.controllers, err = controllersIfSeen(c.Context, kubectl, st.home, st.manifests, u); err != nil {
+	if st.controllers, err = controllersIfSeen(c.Context, kubectl, c.String("controller-namespace"), st.manifests, u); err != nil {
 		return err
 	}
 	st.now = time.Now()
@@ -110,10 +110,16 @@ func (st clusterStatus) print(u *ui) {
 		}
 		st.printKeyrings(u)
 	}
-	if len(st.manifests)+len(st.keyrings) > 0 && st.controllers != nil {
+	if len(st.manifests)+len(st.keyrings) > 0 && st.controllers.classes != nil {
 		fmt.Fprintln(u.out)
 	}
-	st.printControllers(u)
+	waiting := make(map[string]int)
+	for _, m := range st.manifests {
+		if m.State == cluster.Waiting || m.Ready.Reason == "OtherClass" {
+			waiting[m.Class]++
+		}
+	}
+	st.controllers.print(u, waiting, st.now)
 }
 
 func (st clusterStatus) printManifests(u *ui) {
@@ -230,7 +236,7 @@ func (st clusterStatus) result(u *ui) error {
 		u.note("there are no SealedManifests here; -n names another namespace, -A looks in all")
 	}
 	if n := count[cluster.Waiting]; n > 0 {
-		u.note(fmt.Sprintf("%s waiting for a controller to see the current version; kubectl -n %s get pods shows whether it runs", are(n, "SealedManifest"), st.home))
+		u.note(fmt.Sprintf("%s waiting for a controller to see the current version; kubectl -n %s get pods shows whether it runs", are(n, "SealedManifest"), st.controllers.home))
 	}
 	keyrings := 0
 	for _, kr := range st.keyrings {
@@ -247,19 +253,19 @@ func (st clusterStatus) result(u *ui) error {
 	if keyrings > 0 {
 		text += fmt.Sprintf("; %s failing", counted(keyrings, "keyring"))
 	}
-	lost := st.lost()
-	if lost > 0 {
-		text += "; no controller runs"
+	lost := st.controllers.lost(st.now)
+	if lost != "" {
+		text += "; " + lost
 	}
-	if count[cluster.Failing] == 0 && keyrings == 0 && lost == 0 {
+	if count[cluster.Failing] == 0 && keyrings == 0 && lost == "" {
 		if len(st.manifests) > 0 {
 			u.note(text)
 		}
 		return nil
 	}
 	hint := "docs/kubernetes.md lists the reasons and what to do; what was applied before is still there"
-	if lost > 0 {
-		hint = "what was applied before is still there, but nobody keeps it; kubectl -n " + st.home + " get pods shows what the controller does"
+	if lost != "" {
+		hint = "what was applied before is still there, but nobody keeps it; kubectl -n " + st.controllers.home + " get pods shows what the controller does"
 	}
 	return &commandError{code: exitWrongState, text: text, hint: hint}
 }

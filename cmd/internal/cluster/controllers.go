@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// leaseName is the Lease of gitseal-controller. Those of a class have the class behind
-// it.
+// leaseName is the Lease of gitseal-controller. That of a class has -CLASS behind it; and
+// if it is for some of the manifests only, a dot and what tells it from the others, which
+// no class has.
 const leaseName = "gitseal-controller"
 
 // clockSkew is how far the clocks of the cluster and of this machine may be apart.
@@ -26,12 +27,18 @@ const (
 	Changing Leading = "changing"
 	// Lost: none has for some time.
 	Lost Leading = "lost"
+	// Missing: there is no Lease.
+	Missing Leading = "missing"
+	// Unseen: whether there is one may not be read.
+	Unseen Leading = "unseen"
 )
 
 // Controller is what the Lease of a controller says.
 type Controller struct {
 	// Lease is its name, Class that of the SealedManifests that the controller is for.
 	Lease, Class string
+	// Part: it is for some of the class's manifests only, those with a label.
+	Part bool
 	// Holder names the replica that leads, or led last; "" if it let the others lead.
 	Holder string
 	// Renewed is when the holder was last heard of.
@@ -52,40 +59,78 @@ func (c Controller) Leading(now time.Time) Leading {
 	return Leads
 }
 
-// maxClasses bounds for how many classes kubectl is run: who writes manifests names them.
+// Leases is what can be read of the Leases in a namespace.
+type Leases struct {
+	// Controllers have one, in the order of their classes.
+	Controllers []Controller
+	// ByName: Leases may not be listed. Only those of the named classes' controllers for all
+	// of their manifests were asked for.
+	ByName bool
+	// Unseen are the classes of which even that may not be read, or was not asked for: whoever
+	// writes manifests names as many as he likes.
+	Unseen []string
+}
+
+// maxClasses bounds for how many classes kubectl is run.
 const maxClasses = 5
 
-// Controllers returns the controllers that have a Lease in a namespace, in the order of
-// their classes. Who may not list Leases gets those of the first few classes that are
-// named. The error is an [*Error] or the context's.
-func (k Kubectl) Controllers(ctx context.Context, namespace string, classes []string) ([]Controller, error) {
-	const resource = "leases.coordination.k8s.io"
-	answer, err := k.get(ctx, resource, Where{Namespace: namespace})
+const leaseResource = "leases.coordination.k8s.io"
+
+// Leases reads the Leases of controllers in a namespace: all of them or, for who may not
+// list them, those of the first few of the classes that can be read. If none can be, the
+// error is that: an [*Error] or the context's.
+func (k Kubectl) Leases(ctx context.Context, namespace string, classes []string) (Leases, error) {
+	answer, err := k.get(ctx, leaseResource, Where{Namespace: namespace})
 	if err == nil {
-		return DecodeControllers(answer)
+		list, err := DecodeControllers(answer)
+		return Leases{Controllers: list}, err
 	}
 	if ReasonOf(err) != Forbidden {
-		return nil, err
+		return Leases{}, err
 	}
-	var out []Controller
-	for _, class := range classes[:min(len(classes), maxClasses)] {
-		if strings.Contains(class, "/") {
-			continue // a controller cannot have such a class
-		}
-		answer, err := k.get(ctx, resource, Where{Namespace: namespace, Names: []string{strings.TrimSuffix(leaseName+"-"+class, "-")}})
-		if ReasonOf(err) == NotFound {
+	l := Leases{ByName: true}
+	forbidden, read := err, 0
+	for _, class := range classes {
+		if !possible(class) {
 			continue
 		}
-		if err != nil {
-			return nil, err
+		if read+len(l.Unseen) >= maxClasses {
+			l.Unseen = append(l.Unseen, class)
+			continue
 		}
-		one, err := DecodeControllers(answer)
-		if err != nil {
-			return nil, err
+		one, err := k.lease(ctx, namespace, class)
+		switch {
+		case ReasonOf(err) == Forbidden:
+			l.Unseen = append(l.Unseen, class)
+			continue
+		case err != nil:
+			return Leases{}, err
 		}
-		out = append(out, one...)
+		l.Controllers = append(l.Controllers, one...)
+		read++
 	}
-	return sorted(out), nil
+	if read == 0 && len(l.Unseen) > 0 {
+		return Leases{}, forbidden
+	}
+	l.Controllers = sorted(l.Controllers)
+	return l, nil
+}
+
+// lease returns the controller for all manifests of a class, none if it has no Lease.
+func (k Kubectl) lease(ctx context.Context, namespace, class string) ([]Controller, error) {
+	answer, err := k.get(ctx, leaseResource, Where{Namespace: namespace, Names: []string{strings.TrimSuffix(leaseName+"-"+class, "-")}})
+	if ReasonOf(err) == NotFound {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return DecodeControllers(answer)
+}
+
+// possible reports whether a controller can have such a class; manifests can name more.
+func possible(class string) bool {
+	return len(class) <= 63 && !strings.ContainsAny(class, "./")
 }
 
 // lease is a Lease, as far as it matters here.
@@ -120,12 +165,13 @@ func DecodeControllers(answer []byte) ([]Controller, error) {
 		if l.Kind != "Lease" {
 			return nil, badAnswer("it holds something that is no Lease")
 		}
-		class, ours := strings.CutPrefix(l.Metadata.Name+"-", leaseName+"-")
+		whole, _, part := strings.Cut(l.Metadata.Name, ".")
+		class, ours := strings.CutPrefix(whole+"-", leaseName+"-")
 		if !ours {
 			continue
 		}
 		out = append(out, Controller{
-			Lease: clean(l.Metadata.Name), Class: clean(strings.TrimSuffix(class, "-")), Holder: clean(l.Spec.HolderIdentity),
+			Lease: clean(l.Metadata.Name), Class: clean(strings.TrimSuffix(class, "-")), Part: part, Holder: clean(l.Spec.HolderIdentity),
 			Renewed: l.Spec.RenewTime, Duration: time.Duration(max(l.Spec.LeaseDurationSeconds, 0)) * time.Second,
 		})
 	}

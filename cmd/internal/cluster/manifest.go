@@ -25,7 +25,8 @@ const (
 	Open State = "open"
 	// Drifted: it was, and somebody else has changed the result since.
 	Drifted State = "drifted"
-	// Failing: it could not be. What was applied before is still there.
+	// Failing: it could not be, or no controller of its class has taken it over from that
+	// of another. What was applied before is still there.
 	Failing State = "failing"
 	// Suspended: nothing is done with it.
 	Suspended State = "suspended"
@@ -107,6 +108,8 @@ func stateOf(o *object) State {
 		return Deleting
 	case o.Spec.Suspend:
 		return Suspended
+	case ready.Status == "Unknown" && ready.Reason == "OtherClass":
+		return Failing // nobody keeps it, and it does not end by itself
 	case ready.Status != "True" && ready.Status != "False", o.Status.ObservedGeneration < o.Metadata.Generation:
 		return Waiting
 	case ready.Status == "False":

@@ -181,7 +181,7 @@ func leaseYAML(name, holder string, ago time.Duration) string {
 func TestWhoLeadsIsRead(t *testing.T) {
 	c := kubetest.Shared(t)
 	ns := c.Namespace(t)
-	c.Kubectl(t, leaseYAML("gitseal-controller", "pod-1_x", time.Second)+leaseYAML("gitseal-controller-blue", "pod-2_x", time.Hour)+leaseYAML("other", "pod-3", 0), "-n", ns, "apply", "-f", "-")
+	c.Kubectl(t, leaseYAML("gitseal-controller", "pod-1_x", time.Second)+leaseYAML("gitseal-controller-blue", "pod-2_x", time.Hour)+leaseYAML("gitseal-controller-blue.0a1b2c3d4e", "pod-4_x", time.Second)+leaseYAML("other", "pod-3", 0), "-n", ns, "apply", "-f", "-")
 	c.Kubectl(t, "", "-n", ns, "create", "role", "see", "--verb=get", "--resource=leases.coordination.k8s.io", "--resource-name=gitseal-controller", "--resource-name=gitseal-controller-none")
 	c.Kubectl(t, "", "-n", ns, "create", "rolebinding", "see", "--role=see", "--user=viewer-"+ns)
 	viewer := kubetest.WriteKubeconfig(t, c.ConfigFor(t, "viewer-"+ns))
@@ -190,17 +190,25 @@ func TestWhoLeadsIsRead(t *testing.T) {
 		classes    []string
 		want       string
 	}{
-		"an administrator":     {c.Kubeconfig(t), nil, "gitseal-controller::pod-1_x:leads gitseal-controller-blue:blue:pod-2_x:lost"},
+		"an administrator":     {c.Kubeconfig(t), nil, "gitseal-controller::pod-1_x:leads gitseal-controller-blue:blue:pod-2_x:lost gitseal-controller-blue.0a1b2c3d4e:blue:pod-4_x:leads"},
 		"by name":              {viewer, []string{"", "none", "a/b"}, "gitseal-controller::pod-1_x:leads"},
-		"one that is not mine": {viewer, []string{"", "blue"}, "forbidden"},
+		"one that is not mine": {viewer, []string{"", "blue"}, "gitseal-controller::pod-1_x:leads unseen:blue"},
+		"none that is mine":    {viewer, []string{"blue"}, "forbidden"},
+		"too many":             {viewer, []string{"", "a", "b", "c", "d", "e", "none"}, "gitseal-controller::pod-1_x:leads unseen:a,b,c,d,e,none"},
 	} {
-		got, err := realKubectl(t, c, tt.kubeconfig).Controllers(t.Context(), ns, tt.classes)
+		got, err := realKubectl(t, c, tt.kubeconfig).Leases(t.Context(), ns, tt.classes)
 		var texts []string
-		for _, l := range got {
+		for _, l := range got.Controllers {
 			texts = append(texts, fmt.Sprintf("%s:%s:%s:%s", l.Lease, l.Class, l.Holder, l.Leading(time.Now())))
+		}
+		if got.Unseen != nil {
+			texts = append(texts, "unseen:"+strings.Join(got.Unseen, ","))
 		}
 		if err != nil {
 			texts = []string{string(cluster.ReasonOf(err))}
+		}
+		if byName := tt.kubeconfig == viewer; err == nil && got.ByName != byName {
+			t.Errorf("%s: by name: %v", name, got.ByName)
 		}
 		if diff := cmp.Diff(tt.want, strings.Join(texts, " ")); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
