@@ -92,12 +92,12 @@ func TestReasons(t *testing.T) {
 			st := wrapped(t, server)
 			s := source(server) // has no token yet
 			tt.harm(server)
-			k, err := s.Unwrap(within(t, 500*time.Millisecond), st)
+			k, err := s.Unwrap(within(t, 2*time.Second), st)
 			check(t, server, err, tt.unwrap)
 			if k != nil {
 				t.Error("it gave a key")
 			}
-			_, err = recipient(t, s, st.Key()).Wrap(within(t, 500*time.Millisecond), []byte(dataKey))
+			_, err = recipient(t, s, st.Key()).Wrap(within(t, 2*time.Second), []byte(dataKey))
 			check(t, server, err, tt.wrap)
 		})
 	}
@@ -150,7 +150,7 @@ func TestTroublesWithTokens(t *testing.T) {
 	t.Run("broken until the deadline", func(t *testing.T) {
 		server := newServer(t)
 		server.Refuse(500)
-		_, err := source(server).Unwrap(within(t, 300*time.Millisecond), withEnc(key(server.URL, "k", server.AddKey("k")), "AAAA"))
+		_, err := source(server).Unwrap(within(t, 2*time.Second), withEnc(key(server.URL, "k", server.AddKey("k")), "AAAA"))
 		check(t, server, err, keysources.Unreachable)
 	})
 }

@@ -79,12 +79,12 @@ func TestReasons(t *testing.T) {
 			id, st := wrapped(t, server)
 			s := hckms.New(hckms.Options{})
 			tt.harm(server, id)
-			key, err := s.Unwrap(within(t, 300*time.Millisecond), st)
+			key, err := s.Unwrap(within(t, 2*time.Second), st)
 			check(t, server, err, tt.unwrap)
 			if key != nil {
 				t.Error("it gave a key")
 			}
-			_, err = recipient(t, s, id).Wrap(within(t, 300*time.Millisecond), []byte(dataKey))
+			_, err = recipient(t, s, id).Wrap(within(t, 2*time.Second), []byte(dataKey))
 			check(t, server, err, tt.wrap)
 		})
 	}
@@ -267,7 +267,7 @@ func TestTheIdentityServicesTroubles(t *testing.T) {
 			t.Setenv("HUAWEICLOUD_SDK_PROJECT_ID", "")
 			t.Setenv("HUAWEICLOUD_SDK_IAM_ENDPOINT", address)
 			tt.harm(server)
-			_, err := hckms.New(hckms.Options{Transport: transport}).Unwrap(within(t, 300*time.Millisecond), st)
+			_, err := hckms.New(hckms.Options{Transport: transport}).Unwrap(within(t, 2*time.Second), st)
 			check(t, server, err, tt.want)
 		})
 	}
