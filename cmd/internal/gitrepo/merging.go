@@ -8,8 +8,8 @@ import (
 )
 
 // underWay are what git keeps, in a repository, of a merge, cherry-pick, revert or rebase
-// that is not done.
-var underWay = []string{"MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "REBASE_HEAD", "rebase-merge", "rebase-apply"}
+// that is not done. REBASE_HEAD is none of it: git leaves it there when a rebase has ended.
+var underWay = []string{"MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply"}
 
 // Merging reports whether a merge, cherry-pick, revert or rebase is under way in a work
 // tree, or runs us in one of its hooks.
