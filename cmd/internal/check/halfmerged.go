@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"github.com/gitseal/gitseal/cipher"
-	"github.com/gitseal/gitseal/formats/all"
 )
 
 // excuseHalfMerged makes half-merged files warnings while the merge that made them is
@@ -21,14 +20,10 @@ func (r *runner) excuseHalfMerged(ctx context.Context, in Input, list []Finding)
 	}
 }
 
-// lacksKey reports whether no identity opens a file.
+// lacksKey reports whether no identity opens a file, or what a SealedManifest holds.
 func (r *runner) lacksKey(ctx context.Context, in Input) bool {
-	name := in.Expected.Applied.Format
-	if name == "" {
-		name = all.NameForFile(in.Name)
-	}
-	format, _ := all.ByName(name)
-	doc, err := format.Parse(in.Data)
+	format, data := in.inside()
+	doc, err := format.Parse(data)
 	if err != nil {
 		return false
 	}
