@@ -9,6 +9,7 @@ import (
 
 	"github.com/gitseal/gitseal/cipher"
 	"github.com/gitseal/gitseal/cmd/internal/gitrepo"
+	"github.com/gitseal/gitseal/cmd/internal/manifest"
 	"github.com/gitseal/gitseal/formats"
 	"github.com/gitseal/gitseal/formats/all"
 )
@@ -24,9 +25,10 @@ type past struct {
 	marked func() map[string]bool
 }
 
-// sealedBefore is a sealed file as it was.
+// sealedBefore is a sealed file as it was, or what a SealedManifest held.
 type sealedBefore struct {
-	path string // as git has it
+	path   string // as git has it
+	format formats.Format
 	// lengths are those of its sealed values in plain text, by their paths in full.
 	lengths map[string]int
 }
@@ -74,11 +76,12 @@ func (p *past) read(was gitrepo.Side) (b sealedBefore, ok bool) {
 		return b, false
 	}
 	at := filepath.Join(p.tree.root, filepath.FromSlash(was.Path))
-	doc, err := p.parse(at, data)
+	format, data := manifest.Inside(p.format(at), data)
+	doc, err := format.Parse(data)
 	if err != nil || doc.Meta == nil {
 		return b, false
 	}
-	b = sealedBefore{path: was.Path, lengths: map[string]int{}}
+	b = sealedBefore{path: was.Path, format: format, lengths: map[string]int{}}
 	for i := range doc.Leaves {
 		l := &doc.Leaves[i]
 		if n, ok := sealedLength(l.Text); ok && l.Kind != formats.Comment {
@@ -88,8 +91,8 @@ func (p *past) read(was gitrepo.Side) (b sealedBefore, ok bool) {
 	return b, true
 }
 
-// parse reads a file in the format that the rules or its name say.
-func (p *past) parse(at string, data []byte) (*formats.Document, error) {
+// format is that of a file, as the rules or its name say.
+func (p *past) format(at string) formats.Format {
 	name := all.NameForFile(at)
 	if config, _, err := p.tree.config(at); err == nil && config != nil {
 		if f := config.At(at, isStructured).Format; f != "" {
@@ -97,7 +100,7 @@ func (p *past) parse(at string, data []byte) (*formats.Document, error) {
 		}
 	}
 	format, _ := all.ByName(name)
-	return format.Parse(data)
+	return format
 }
 
 // sealedLength returns how long a sealed value is in plain text: the cipher, a stream,
@@ -149,13 +152,18 @@ func (p *past) origin(t *target, in Input) string {
 	if len(from) == 0 {
 		return ""
 	}
-	doc, err := p.parse(t.path, in.Data)
-	if err != nil {
-		return ""
-	}
+	// Its name may say another format now than that of what was sealed.
+	docs, now := map[formats.Format]*formats.Document{}, p.format(t.path)
 	for _, b := range from {
-		if b.isUnsealed(doc, name) {
-			return b.path
+		for _, format := range []formats.Format{now, b.format} {
+			doc, known := docs[format]
+			if !known {
+				doc, _ = format.Parse(in.Data) // nil if it is none of these
+				docs[format] = doc
+			}
+			if doc != nil && b.isUnsealed(doc, name) {
+				return b.path
+			}
 		}
 	}
 	return ""
