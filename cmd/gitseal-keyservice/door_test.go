@@ -17,6 +17,7 @@ func TestServingIsADoor(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(closing, ".sops.yaml"), []byte("gitseal:\n  doors: [keyservice]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	sparse := sparseRepo(t, closing)
 	for _, tt := range []struct {
 		name, dir, env string
 		exit           int
@@ -28,6 +29,7 @@ func TestServingIsADoor(t *testing.T) {
 		{"closed by the variable", t.TempDir(), "GITSEAL_DOORS=closed", 6, "GITSEAL_DOORS is closed"},
 		{"a variable that is neither", t.TempDir(), "GITSEAL_DOORS=ajar", 2, "neither open nor closed"},
 		{"closed by the configuration", closing, "GITSEAL_DOORS=open", 6, ".sops.yaml closes it (gitseal: doors)"},
+		{"closed by one that a sparse checkout leaves out", sparse, "GITSEAL_DOORS=open", 6, ".sops.yaml closes it (gitseal: doors)"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var stderr bytes.Buffer
@@ -43,4 +45,26 @@ func TestServingIsADoor(t *testing.T) {
 			}
 		})
 	}
+}
+
+// sparseRepo makes a repository with the configuration of another folder, which a sparse
+// checkout leaves out.
+func sparseRepo(t *testing.T, like string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(like)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "other"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	author := []string{"-c", "user.name=t", "-c", "user.email=t@example.invalid"}
+	for _, args := range [][]string{{"init", "-q"}, {"add", "."}, append(author, "commit", "-qm", "x"), {"sparse-checkout", "set", "--no-cone", "/other"}} {
+		cmd := exec.Command("git", args...)
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), "GIT_CONFIG_GLOBAL="+os.DevNull)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("git %q: %v: %s", args, err, out)
+		}
+	}
+	return dir
 }

@@ -29,7 +29,7 @@ type serveOptions struct {
 func runServe(ctx context.Context, args []string, s std) error {
 	o, err := parseServe(args, s)
 	if err == nil {
-		err = openDoor(s)
+		err = openDoor(ctx, s)
 	}
 	if err != nil {
 		return err

@@ -125,8 +125,8 @@ func collect(c *cli.Context, s std, book *ruleBook) ([]input, error) {
 		return nil, usageError("--path goes with - (standard input) only", "leave it out: the files' own paths apply")
 	}
 	files, err := workset.Collect(args, workset.Options{Match: book.matches})
-	if err == nil {
-		err = book.matchErr
+	if book.matchErr != nil {
+		err = book.matchErr // also if that is why no file matched
 	}
 	if err != nil {
 		return nil, err

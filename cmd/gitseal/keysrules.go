@@ -121,6 +121,9 @@ func (k *keysRun) changeRule(config *rules.Config, rule *rules.Rule, found *foun
 	if err != nil || edit.none() {
 		return err
 	}
+	if err := k.book.onDisk(k.c.Context, config); err != nil {
+		return err
+	}
 	at := slices.IndexFunc(k.configs, func(c configChange) bool { return c.config.Path == config.Path })
 	if at < 0 {
 		src, err := readFile(config.Path)

@@ -22,11 +22,15 @@ import (
 type ruleBook struct {
 	explicit *rules.Config
 
-	mu sync.Mutex // guards the maps
+	mu sync.Mutex // guards what follows
 	// byFolder remembers which configuration applies to a folder's files.
 	byFolder map[string]string
 	// byPath holds the configurations, nil for "".
-	byPath map[string]*rules.Config
+	byPath  map[string]*rules.Config
+	leftOut rules.LeftOut
+	// indexed are the configurations that git's index has and the disk has not, with the
+	// topmost folders of their repositories.
+	indexed map[string]string
 	// matchErr is what matches could not report.
 	matchErr error
 }
@@ -57,6 +61,9 @@ func (b *ruleBook) nearest(file string) (*rules.Config, error) {
 	if !known {
 		var err error
 		if path, err = rules.Find(file); err != nil && !errors.Is(err, rules.ErrNotFound) {
+			return nil, err
+		}
+		if path, err = b.orLeftOut(file, path); err != nil {
 			return nil, err
 		}
 		b.byFolder[filepath.Dir(file)] = path

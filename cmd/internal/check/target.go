@@ -20,6 +20,8 @@ type Set struct {
 	targets []target
 	// repos are open while the set is in use.
 	repos []*gitrepo.Repo
+	// indexes are those that parts of a work tree are read from, by its topmost folder.
+	indexes map[string]*gitTree
 	// explicit takes the place of all configurations.
 	explicit *rules.Config
 }

@@ -54,34 +54,6 @@ func (c *configCache) config(file string) (*rules.Config, string, error) {
 	return e.config, e.name, e.err
 }
 
-// workTree is the files on the disk.
-type workTree struct{ configCache }
-
-func newWorkTree(explicit *rules.Config) *workTree {
-	t := &workTree{configCache{explicit: explicit, byFolder: map[string]configEntry{}}}
-	loaded := map[string]configEntry{}
-	t.find = func(folder string) configEntry {
-		file, err := rules.Find(filepath.Join(folder, "x"))
-		if errors.Is(err, rules.ErrNotFound) {
-			return configEntry{}
-		}
-		name := shown(file)
-		if e := (*rules.ConfigError)(nil); errors.As(err, &e) {
-			return configEntry{name: shown(e.Path), err: err}
-		}
-		if err != nil {
-			return configEntry{name: shown(filepath.Join(folder, ConfigName)), err: err}
-		}
-		if e, ok := loaded[file]; ok {
-			return e
-		}
-		c, err := rules.Load(file)
-		loaded[file] = configEntry{c, name, err}
-		return loaded[file]
-	}
-	return t
-}
-
 func (t *workTree) read(f *target) ([]byte, error) { return t.beside(f.path) }
 
 func (t *workTree) beside(file string) ([]byte, error) {

@@ -3,19 +3,22 @@ package check
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 
 	"github.com/gitseal/gitseal/cmd/internal/gitrepo"
+	"github.com/gitseal/gitseal/cmd/internal/rules"
 	"github.com/gitseal/gitseal/cmd/internal/workset"
 )
 
 // WorkTree returns the files that arguments name, and of folders those that git tracks or
 // would add; outside of a repository, all that are not another project's. What a sparse
-// checkout leaves out of the work tree is read from the index.
+// checkout leaves out of the work tree is read from the index: files, and the configurations
+// of others.
 func WorkTree(ctx context.Context, args []string, o Options) (*Set, error) {
 	s := &Set{explicit: o.Config}
-	t := newWorkTree(o.Config)
+	t := newWorkTree(ctx, s)
 	seen := map[string]bool{}
 	for _, arg := range args {
 		f, err := workFiles(ctx, arg)
@@ -35,6 +38,76 @@ func WorkTree(ctx context.Context, args []string, o Options) (*Set, error) {
 	return s, nil
 }
 
+// workTree is the files on the disk.
+type workTree struct{ configCache }
+
+func newWorkTree(ctx context.Context, s *Set) *workTree {
+	t := &workTree{configCache{explicit: s.explicit, byFolder: map[string]configEntry{}}}
+	loaded := map[string]configEntry{}
+	var leftOut rules.LeftOut
+	t.find = func(folder string) configEntry {
+		unknown := configEntry{name: shown(filepath.Join(folder, ConfigName))}
+		file, err := rules.Find(filepath.Join(folder, "x"))
+		if e := (*rules.ConfigError)(nil); errors.As(err, &e) {
+			return configEntry{name: shown(e.Path), err: err}
+		}
+		if err != nil && !errors.Is(err, rules.ErrNotFound) {
+			unknown.err = err
+			return unknown
+		}
+		nearer, root, err := leftOut.Nearer(ctx, filepath.Join(folder, "x"), file)
+		switch {
+		case err != nil:
+			unknown.err = err
+			return unknown
+		case nearer != "":
+			return s.indexedConfig(ctx, root, filepath.Dir(nearer))
+		case file == "":
+			return configEntry{}
+		}
+		e, known := loaded[file]
+		if !known {
+			e.name = shown(file)
+			e.config, e.err = rules.Load(file)
+			loaded[file] = e
+		}
+		return e
+	}
+	return t
+}
+
+// indexedConfig returns the configuration that the index names in a folder.
+func (s *Set) indexedConfig(ctx context.Context, root, folder string) configEntry {
+	at := filepath.Join(folder, ConfigName)
+	index, err := s.index(ctx, root)
+	if err != nil {
+		return configEntry{name: shown(at), err: err}
+	}
+	config, name, err := index.config(at)
+	if err == nil && name != shown(at) {
+		return configEntry{name: shown(at), err: fmt.Errorf("a sparse checkout leaves it out, and %w", errMissing)}
+	}
+	return configEntry{config, name, err}
+}
+
+// index returns the index of a repository, of which there is one in a set. It is for one
+// goroutine at a time.
+func (s *Set) index(ctx context.Context, root string) (*gitTree, error) {
+	if t := s.indexes[root]; t != nil {
+		return t, nil
+	}
+	repo, err := gitrepo.Open(ctx, root, maxBlob)
+	if err != nil {
+		return nil, err
+	}
+	s.repos = append(s.repos, repo)
+	if s.indexes == nil {
+		s.indexes = map[string]*gitTree{}
+	}
+	s.indexes[root] = newGitTree(ctx, repo, root, "", s.explicit)
+	return s.indexes[root], nil
+}
+
 // addSkipped adds the files of a folder that git tracks and was told to leave out of the
 // work tree.
 func (s *Set) addSkipped(ctx context.Context, f folderFiles, seen map[string]bool) error {
@@ -42,12 +115,10 @@ func (s *Set) addSkipped(ctx context.Context, f folderFiles, seen map[string]boo
 	if err != nil || len(skipped) == 0 {
 		return err
 	}
-	repo, err := gitrepo.Open(ctx, f.root, maxBlob)
+	index, err := s.index(ctx, f.root)
 	if err != nil {
 		return err
 	}
-	s.repos = append(s.repos, repo)
-	index := newGitTree(ctx, repo, f.root, "", s.explicit)
 	for _, side := range skipped {
 		path := filepath.Join(f.root, filepath.FromSlash(side.Path))
 		if _, err := os.Lstat(path); err == nil || seen[path] {

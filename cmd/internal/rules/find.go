@@ -25,11 +25,7 @@ func Find(file string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	dir := path
-	info, err := os.Stat(path)
-	if err != nil || !info.IsDir() {
-		dir = filepath.Dir(path)
-	}
+	dir := folderOf(path)
 	for {
 		config, err := lookIn(dir)
 		if err != nil {
@@ -44,6 +40,15 @@ func Find(file string) (string, error) {
 		}
 		dir = parent
 	}
+}
+
+// folderOf returns the folder in which the search for a resolved file begins: a folder is its
+// own.
+func folderOf(path string) string {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return path
+	}
+	return filepath.Dir(path)
 }
 
 // lookIn returns the configuration file of one folder, "" if it has none.

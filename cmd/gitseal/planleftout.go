@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"path/filepath"
+
+	"github.com/gitseal/gitseal/cmd/internal/gitrepo"
+	"github.com/gitseal/gitseal/cmd/internal/rules"
+)
+
+// orLeftOut returns the configuration for a file, "" if there is none: the one that was found
+// on the disk or, if that is nearer, the one that a sparse checkout leaves out, as git's index
+// has it. Without its rules the file would be sealed for others, and a closed door be open. The
+// caller holds mu.
+func (b *ruleBook) orLeftOut(file, found string) (string, error) {
+	ctx := context.Background() // a book has none of its call; git answers from the index alone
+	path, root, err := b.leftOut.Nearer(ctx, file, found)
+	if err != nil || path == "" {
+		return found, err
+	}
+	if _, known := b.byPath[path]; known {
+		return path, nil
+	}
+	c, err := rules.LoadIndexed(ctx, path, root)
+	if asError(err, new(*rules.ConfigError)) {
+		return "", err
+	}
+	if err != nil {
+		return "", leftOutError(ctx, path, root, "is left out of the sparse checkout, and git does not have it here")
+	}
+	if b.indexed == nil {
+		b.indexed = map[string]string{}
+	}
+	b.byPath[path], b.indexed[path] = c, root
+	return path, nil
+}
+
+// onDisk refuses a configuration that is to be changed and is left out.
+func (b *ruleBook) onDisk(ctx context.Context, c *rules.Config) error {
+	b.mu.Lock()
+	root, indexed := b.indexed[c.Path]
+	b.mu.Unlock()
+	if !indexed {
+		return nil
+	}
+	return leftOutError(ctx, c.Path, root, "is left out of the sparse checkout, and a rule of it has to change")
+}
+
+// leftOutError says what is wrong with a configuration that a sparse checkout leaves out, and
+// how it gets to the disk.
+func leftOutError(ctx context.Context, path, root, what string) error {
+	name, err := filepath.Rel(root, path)
+	if err != nil {
+		return err
+	}
+	name = "/" + filepath.ToSlash(name)
+	if cone, err := gitrepo.IsCone(ctx, root); err == nil && cone {
+		name, _ = filepath.Rel(root, filepath.Dir(path)) // it is made of folders, not of patterns
+	}
+	return failure(path+" "+what, "git -C "+hintName(root)+" sparse-checkout add "+hintName(name))
+}
