@@ -194,11 +194,20 @@ func checkWorkTree(c *cli.Context, args []string, o check.Options) (*check.Set, 
 			return nil, bareError()
 		}
 	}
+	for _, arg := range args {
+		_, bare := gitrepo.Bare(arg)
+		if _, inTree := gitrepo.Root(arg); bare && !inTree {
+			return nil, bareError() // one that a work tree holds is files of that, too
+		}
+	}
 	return check.WorkTree(c.Context, args, o)
 }
 
+// bareText says why a command finds nothing in a bare repository.
+const bareText = "this is a bare repository: it has no files but those of commits"
+
 func bareError() error {
-	return failure("this is a bare repository: it has no files but those of commits", "gitseal check --range A..B checks what commits change, --range ..BRANCH all that a branch has")
+	return failure(bareText, "gitseal check --range A..B checks what commits change, --range ..BRANCH all that a branch has")
 }
 
 // isMerging reports whether what is staged is to be committed as a merge: somebody

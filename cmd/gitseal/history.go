@@ -191,6 +191,11 @@ func (h *historyRun) sealedAmong(ctx context.Context, args []string) ([]input, e
 	if slices.Contains(args, stdinArg) {
 		return nil, usageError("standard input has no history", "name the file")
 	}
+	for _, arg := range args {
+		if _, bare := gitrepo.Bare(arg); bare {
+			return nil, failure(bareText, "run the command in a clone of it; gitseal check --range ..BRANCH --every-commit works here")
+		}
+	}
 	who := newWhoRun(h.c, h.std, h.ui, h.book, args)
 	found, err := who.find(ctx)
 	if err != nil {
