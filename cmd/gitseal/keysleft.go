@@ -61,7 +61,10 @@ func (k *keysRun) findLeft(ctx context.Context) error {
 		err = nil
 	}
 	k.leftOut = left
-	return err
+	if err != nil {
+		return err
+	}
+	return k.warnOfSparse(ctx)
 }
 
 // stillReads returns those of the files left out that a reader can open, alone or
