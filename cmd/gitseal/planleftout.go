@@ -49,13 +49,13 @@ func (b *ruleBook) onDisk(ctx context.Context, c *rules.Config) error {
 // leftOutError says what is wrong with a configuration that a sparse checkout leaves out, and
 // how it gets to the disk.
 func leftOutError(ctx context.Context, path, root, what string) error {
-	name, err := filepath.Rel(root, path)
+	rel, err := filepath.Rel(root, path)
 	if err != nil {
 		return err
 	}
-	name = "/" + filepath.ToSlash(name)
+	name := "/" + filepath.ToSlash(rel)
 	if cone, err := gitrepo.IsCone(ctx, root); err == nil && cone {
-		name, _ = filepath.Rel(root, filepath.Dir(path)) // it is made of folders, not of patterns
+		name = filepath.ToSlash(filepath.Dir(rel)) // it is made of folders, not of patterns
 	}
 	return failure(path+" "+what, "git -C "+hintName(root)+" sparse-checkout add "+hintName(name))
 }
