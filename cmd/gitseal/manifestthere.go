@@ -88,7 +88,7 @@ func (r *sealRun) settleInner(ctx context.Context, j *sealJob, name string) erro
 	case j.prev.opened != nil:
 		j.plan = r.keptPlan(j.plan, formatNamed(j.prev.formatName), j.prev.opened)
 	case j.prev.sealed:
-		err = errUnknownReaders("what it holds now")
+		err = errUnknownReaders(name, "what it holds now", j.prev.why)
 	default:
 		j.plan.readers, err = r.ownReaders()
 	}
@@ -111,6 +111,7 @@ func (r *sealRun) openStanding(ctx context.Context, j *sealJob, name string) err
 		j.prev.opened, j.prev.formatName = o, held.Format
 		return nil
 	}
+	j.prev.why = err
 	if j.plan.chosen {
 		r.ui.warn(name + ": what it held does not open here: " + oneLine(err.Error()) + "; all of it is sealed anew, " + string(cmp.Or(j.plan.wish.Scope, manifest.Strict)))
 	}

@@ -41,8 +41,9 @@ type earlierPlace struct {
 type previousVersion struct {
 	// sealed: there is one, whether or not it opens.
 	sealed bool
-	// opened is nil if no identity opens it, or if nothing of it is wanted.
+	// opened is nil if it does not open, for the reason why, or if nothing of it is wanted.
 	opened *cipher.Opened
+	why    error
 	// reuses: its data key and ciphertext are wanted.
 	reuses bool
 	// object is what it says about its object, if it is a SealedManifest.
@@ -115,7 +116,8 @@ func (p *previousVersions) close() {
 }
 
 // versions are the earlier versions of a file, the newest first. That of the path which
-// standard input was given stands there.
+// standard input was given stands there. Where readers are wanted, a file that is in
+// conflict has none: what git has of it besides is older.
 func (p *previousVersions) versions(in input) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		at, ok := p.places[in.path]
@@ -130,12 +132,35 @@ func (p *previousVersions) versions(in input) iter.Seq2[[]byte, error] {
 		if at.root == "" {
 			return
 		}
+		if err := p.settled(at); err != nil {
+			yield(nil, err)
+			return
+		}
 		for data, err := range p.repos[at.root].Versions(at.path) {
 			if !yield(data, err) || err != nil {
 				return
 			}
 		}
 	}
+}
+
+// settled returns an error if the readers of a file are wanted, and git has sealed versions of
+// it between which nobody has decided.
+func (p *previousVersions) settled(at earlierPlace) error {
+	if !at.keeps {
+		return nil
+	}
+	for _, stage := range []int{gitrepo.StageBase, gitrepo.StageOurs, gitrepo.StageTheirs} {
+		data, err := p.repos[at.root].Stage(at.path, stage)
+		switch {
+		case errors.Is(err, gitrepo.ErrNone):
+		case err != nil:
+			return fmt.Errorf("reading the versions in conflict from git: %w", err)
+		case bytes.Contains(data, []byte(cipher.SealedPrefix)):
+			return errReadersInConflict
+		}
+	}
+	return nil
 }
 
 // readRegular is readFile for a file that is only looked at: reading a pipe or a device
@@ -151,7 +176,9 @@ func readRegular(name string) ([]byte, error) {
 	return readFile(name)
 }
 
-// open returns the earlier version of a file, opened if the identities open it.
+// open returns the earlier version of a file, opened if the identities open it. If its readers
+// are wanted, that is the newest sealed one or none: readers may have been removed since an
+// older one. Otherwise any will do.
 func (p *previousVersions) open(ctx context.Context, in input, ids *identities) (previousVersion, error) {
 	if p.given != nil {
 		o, err := cipher.Open(ctx, in.format, p.given, ids.openOptions())
@@ -163,6 +190,9 @@ func (p *previousVersions) open(ctx context.Context, in input, ids *identities) 
 	at := p.places[in.path]
 	v := previousVersion{reuses: at.reuses, formatName: in.formatName}
 	for data, err := range p.versions(in) {
+		if errors.Is(err, errReadersInConflict) {
+			return v, err
+		}
 		if err != nil {
 			return v, fmt.Errorf("reading the previous version from git: %w", err)
 		}
@@ -175,18 +205,21 @@ func (p *previousVersions) open(ctx context.Context, in input, ids *identities) 
 		if !at.reuses && !at.keeps {
 			return v, nil
 		}
-		if p.opens(ctx, &v, in, data, ids) {
-			return v, nil
+		if v.why = p.opens(ctx, &v, in, data, ids); v.why == nil || at.keeps {
+			return v, ctx.Err()
 		}
 	}
 	return v, nil
 }
 
-// opens opens one version, and reports whether that worked.
-func (p *previousVersions) opens(ctx context.Context, v *previousVersion, in input, data []byte, ids *identities) bool {
+// opens opens one version, or says why it does not.
+func (p *previousVersions) opens(ctx context.Context, v *previousVersion, in input, data []byte, ids *identities) error {
 	inside := input{data: data, format: in.format, formatName: in.formatName}
-	if inside.enter() != nil || (inside.around != nil) != v.inside() {
-		return false
+	if err := inside.enter(); err != nil {
+		return err
+	}
+	if (inside.around != nil) != v.inside() {
+		return cipher.ErrNotSealed
 	}
 	o, err := cipher.Open(ctx, inside.format, inside.data, ids.openOptions())
 	if own := all.NameForFile(p.places[in.path].path); err != nil && p.places[in.path].keeps && own != inside.formatName {
@@ -203,7 +236,7 @@ func (p *previousVersions) opens(ctx context.Context, v *previousVersion, in inp
 	if err == nil {
 		v.opened, v.formatName = o, inside.formatName
 	}
-	return err == nil
+	return err
 }
 
 // objectIn returns what a version says about its object, if that is a SealedManifest.

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"strings"
 
 	"github.com/gitseal/gitseal/cipher"
 	"github.com/gitseal/gitseal/cmd/internal/manifest"
@@ -13,10 +15,23 @@ import (
 // for: as its earlier version was, whose readers must not change behind anybody's back;
 // and for the user if there is none.
 func (r *sealRun) settle(ctx context.Context, j *sealJob) error {
+	err := r.settleKept(ctx, j)
+	if err == nil && !j.plan.chosen && !j.plan.kept {
+		j.plan.readers, err = r.ownReaders()
+	}
+	return err
+}
+
+// settleKept is settle without readers for a file that has no earlier version.
+func (r *sealRun) settleKept(ctx context.Context, j *sealJob) error {
 	if j.plan.chosen {
 		return nil
 	}
 	v, err := r.prev.open(ctx, j.in, r.ids)
+	if errors.Is(err, errReadersInConflict) {
+		return &commandError{code: exitWrongState, text: "no rule says who may read it, and " + err.Error(),
+			hint: hintFor(j.in.name, "gitseal resolve FILE, once git checkout --merge -- FILE has put the conflict back, settles it by key; or take a sealed version whole, and git add FILE; then make the change on that. Or "+namedReadersHint)}
+	}
 	if err != nil {
 		return err
 	}
@@ -25,11 +40,9 @@ func (r *sealRun) settle(ctx context.Context, j *sealJob) error {
 	case v.opened != nil:
 		j.plan = r.keptPlan(j.plan, formatNamed(v.formatName), v.opened)
 	case v.sealed:
-		err = errUnknownReaders("its earlier version")
-	default:
-		j.plan.readers, err = r.ownReaders()
+		return errUnknownReaders(j.in.name, "its earlier version", v.why)
 	}
-	return err
+	return nil
 }
 
 // previousOf returns the earlier version of a job's file.
@@ -40,9 +53,27 @@ func (r *sealRun) previousOf(ctx context.Context, j *sealJob) (previousVersion, 
 	return r.prev.open(ctx, j.in, r.ids)
 }
 
-func errUnknownReaders(version string) error {
-	return &commandError{code: exitNoIdentity, text: "no rule says who may read it, and " + version + ", which would, does not open here",
-		hint: "name the readers, with --age for one; or make rules that do: gitseal init"}
+// errReadersInConflict: git has versions of a file between which nobody has decided, so that
+// none of them says who may read it.
+var errReadersInConflict = errors.New("git has it in conflict: none of its versions there is the one that would")
+
+const namedReadersHint = "name the readers, with --age for one; or make rules that do: gitseal init"
+
+// errUnknownReaders refuses a file whose readers only a version would say that does not open;
+// why may be nil.
+func errUnknownReaders(name, version string, why error) error {
+	e := &commandError{code: exitNoIdentity, text: "no rule says who may read it, and " + version + ", which would, ", hint: namedReadersHint}
+	if why == nil || errors.As(why, new(*cipher.NoIdentityError)) {
+		e.text += "does not open here"
+		return e
+	}
+	x := explain(&fileError{name: name, unsealing: true, err: why})
+	e.code, e.text = x.code, e.text+"cannot be verified: "+why.Error()
+	e.hint = strings.Join(append(x.hints, e.hint), "; or ")
+	if errors.Is(why, cipher.ErrHalfMerged) {
+		e.hint = hintFor(name, "put the text elsewhere, and git restore FILE; then gitseal reseal FILE verifies it, and the change is made again; or "+e.hint)
+	}
+	return e
 }
 
 // keptPlan is p with what an earlier version was sealed with, as far as flags do not say

@@ -32,10 +32,14 @@ const (
 // Stage returns what the index holds of a file in conflict, or [ErrNone].
 func (r *Repo) Stage(file string, stage int) ([]byte, error) {
 	rel, err := filepath.Rel(r.root, file)
-	if err != nil || !filepath.IsLocal(rel) || strings.ContainsAny(rel, "\x00\n") {
+	if err != nil || !filepath.IsLocal(rel) || strings.ContainsRune(rel, 0) {
 		return nil, ErrNone
 	}
-	return r.ask(fmt.Sprintf(":%d:./%s", stage, filepath.ToSlash(rel)))
+	object := fmt.Sprintf(":%d:./%s", stage, filepath.ToSlash(rel))
+	if strings.Contains(object, "\n") {
+		return r.single(object) // questions in a conversation are lines
+	}
+	return r.ask(object)
 }
 
 // Namer gives contents the ids that git gives them.

@@ -55,9 +55,10 @@ func TestNamesOutsideOfRepositoriesAreSHA1(t *testing.T) {
 
 func TestStagesOfAConflict(t *testing.T) {
 	root := newRepo(t)
-	f := filepath.Join(root, "d", "f")
+	f, odd := filepath.Join(root, "d", "f"), filepath.Join(root, "two\nlines")
 	commit := func(text string) {
 		write(t, f, text)
+		write(t, odd, text)
 		git(t, root, "add", ".")
 		git(t, root, "commit", "-qm", text)
 	}
@@ -71,8 +72,10 @@ func TestStagesOfAConflict(t *testing.T) {
 	}
 	repo := open(t, root)
 	for stage, want := range map[int]string{gitrepo.StageBase: "base", gitrepo.StageOurs: "ours", gitrepo.StageTheirs: "theirs"} {
-		if got, err := repo.Stage(f, stage); err != nil || string(got) != want {
-			t.Errorf("stage %d: got %q, %v", stage, got, err)
+		for _, file := range []string{f, odd} {
+			if got, err := repo.Stage(file, stage); err != nil || string(got) != want {
+				t.Errorf("%q: stage %d: got %q, %v", file, stage, got, err)
+			}
 		}
 	}
 	if _, err := repo.Stage(filepath.Join(root, "none"), gitrepo.StageOurs); !errors.Is(err, gitrepo.ErrNone) {
