@@ -9,8 +9,9 @@ import (
 
 // passExposing is asked before a file is stored in which values stand plain that were
 // sealed before: that is a door. Who may pass it is told which they are, unless the
-// command tells itself.
-func (r *rewriter) passExposing(in input, exposed []*formats.Path) error {
+// command tells itself. The configuration of from, the files that hold the values until now,
+// may close it, too.
+func (r *rewriter) passExposing(in input, exposed []*formats.Path, from ...input) error {
 	if len(exposed) == 0 {
 		return nil
 	}
@@ -18,7 +19,7 @@ func (r *rewriter) passExposing(in input, exposed []*formats.Path) error {
 	if !r.c.Bool("dry-run") {
 		err := openToCaller(r.std, doorExposing)
 		if err == nil {
-			err = openByRule(r.book, doorExposing, in)
+			err = openByRule(r.book, doorExposing, append([]input{in}, from...)...)
 		}
 		var closed *commandError
 		if errors.As(err, &closed) {
@@ -32,6 +33,12 @@ func (r *rewriter) passExposing(in input, exposed []*formats.Path) error {
 		warnOfNowPlain(r.ui, in, exposed)
 	}
 	return nil
+}
+
+// passExposing is that of a rewriter, for what was sealed in a job.
+func (r *sealRun) passExposing(j *sealJob, in input, from ...input) error {
+	rw := rewriter{planner: r.planner, std: r.std, ui: r.ui}
+	return rw.passExposing(in, j.sealed.Exposed, from...)
 }
 
 // warnOfNowPlain names what was sealed in the version before, and is not any more.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/gitseal/gitseal/cipher"
 	"github.com/gitseal/gitseal/cmd/internal/manifest"
@@ -15,7 +16,8 @@ import (
 
 // sealDocument puts a file, sealed, into a SealedManifest's spec.document. Its readers are
 // those of the manifest's rule; a rule's selector is about other files, so that without a
-// flag everything is sealed, or the values of Secrets. Whatever the rule says, the MACs
+// flag everything is sealed, or the values of Secrets, unless an earlier version says
+// otherwise (innerSelector). Whatever the rule says, the MACs
 // cover the whole document: a cluster takes no plain values in it that nothing vouches for.
 func (r *sealRun) sealDocument(ctx context.Context, in input) error {
 	output := r.c.String("output")
@@ -50,6 +52,10 @@ func (r *sealRun) sealDocument(ctx context.Context, in input) error {
 	if err := r.around(job, d, target); err != nil {
 		return &fileError{name: target, err: err}
 	}
+	rulesOf.name = target
+	if err := r.passExposing(job, rulesOf, in); err != nil {
+		return &fileError{name: target, err: err}
+	}
 	if output == "" {
 		return r.writeStdout(job)
 	}
@@ -63,20 +69,22 @@ func (r *sealRun) sealDocument(ctx context.Context, in input) error {
 // now, if it does.
 func (r *sealRun) sealInner(ctx context.Context, j *sealJob, d *manifest.Document, v previousVersion) error {
 	in, plain, prev := j.in, j.in.data, v.opened
-	var selector cipher.Selector
-	if prev != nil {
-		selector = chosenSelector(formatNamed(v.formatName), prev)
-	}
-	if o, err := cipher.Open(ctx, in.format, in.data, r.ids.openOptions()); err == nil {
-		// It is sealed already, for another place.
-		plain, prev, v = o.PlaintextBytes(), o, previousVersion{reuses: true, formatName: in.formatName}
-		if !j.plan.chosen {
-			j.plan = r.keptPlan(j.plan, in.format, o)
-		}
-	} else if !isNotSealed(err) && bytes.Contains(in.data, []byte(cipher.SealedPrefix)) {
+	o, err := r.openSealed(ctx, in)
+	if err != nil {
 		return err
 	}
-	before, _ := manifest.ParseContext(contextOf(prev))
+	if o != nil {
+		plain = o.PlaintextBytes()
+	}
+	if prev == nil {
+		prev = o
+	}
+	selector, err := r.innerSelector(j, v, o)
+	if err != nil {
+		return err
+	}
+	was := contextOf(prev)
+	before, _ := manifest.ParseContext(was)
 	object := manifest.Object{Name: d.Name, Namespace: d.Namespace}
 	b, err := manifest.Bind(object, j.plan.wish, before)
 	if err != nil {
@@ -88,7 +96,6 @@ func (r *sealRun) sealInner(ctx context.Context, j *sealJob, d *manifest.Documen
 	if err := d.Check(in.format, plain); err != nil {
 		return err
 	}
-	was := contextOf(prev)
 	if prev != nil && !r.c.Bool("document") {
 		was = cmp.Or(was, noPlace)
 		if err := r.checkRebinding(was, b.Context(), object); err != nil {
@@ -97,16 +104,16 @@ func (r *sealRun) sealInner(ctx context.Context, j *sealJob, d *manifest.Documen
 	}
 	opts := cipher.SealOptions{
 		Groups: j.plan.readers.groups, Threshold: j.plan.readers.threshold, Timeout: r.ids.timeout,
-		Context: b.Context(),
+		Context: b.Context(), Selector: selector, Previous: o,
 	}
-	if v.reuses && v.formatName == in.formatName {
-		opts.Previous = prev
+	if v.opened != nil && v.reuses && v.formatName == in.formatName {
+		opts.Previous = v.opened
 	}
-	if opts.Selector, err = r.selectorFromFlags(); err != nil {
-		return err
-	}
-	if opts.Selector.IsZero() {
-		opts.Selector = selector
+	// Whatever of it is used again, what was sealed in any version counts as exposed.
+	for _, version := range []*cipher.Opened{v.opened, o} {
+		if version != nil && version != opts.Previous {
+			opts.Also = append(opts.Also, version)
+		}
 	}
 	if j.sealed, err = cipher.Seal(ctx, in.format, plain, opts); err != nil {
 		return err
@@ -114,6 +121,63 @@ func (r *sealRun) sealInner(ctx context.Context, j *sealJob, d *manifest.Documen
 	r.warnOfRebinding(in, was, opts.Context)
 	j.context, d.Text = opts.Context, j.sealed.Bytes
 	return nil
+}
+
+// openSealed opens a file that is to be held by a manifest if it is sealed already, for
+// another place; nil if it is plain.
+func (r *sealRun) openSealed(ctx context.Context, in input) (*cipher.Opened, error) {
+	o, err := cipher.Open(ctx, in.format, in.data, r.ids.openOptions())
+	if err != nil && (isNotSealed(err) || !bytes.Contains(in.data, []byte(cipher.SealedPrefix))) {
+		return nil, nil // what is wrong with a plain file is told when it is sealed
+	}
+	return o, err
+}
+
+// innerSelector returns the selector of a file that is to be held by a manifest, and
+// settles its readers where nobody has named any. Both are those of what the manifest
+// holds until now (v), else of the file itself (o, nil if that is plain); a document that
+// is sealed anew where it stands is both.
+func (r *sealRun) innerSelector(j *sealJob, v previousVersion, o *cipher.Opened) (cipher.Selector, error) {
+	in := j.in
+	switch there := v.opened != nil && r.c.Bool("document"); {
+	case o == nil || j.plan.chosen:
+	case !there:
+		j.plan = r.keptPlan(j.plan, in.format, o)
+	case len(j.plan.readers.differences(o.Metadata)) > 0:
+		return cipher.Selector{}, &commandError{code: exitWrongState,
+			text: fmt.Sprintf("its readers (%s) are others than those of what %s holds (%s), and neither a rule nor a flag says which are meant",
+				everyReader(o.Metadata), r.c.String("output"), everyReader(v.opened.Metadata)),
+			hint: "name them, with --age for one; or bring one of the two to the other with gitseal keys add and keys remove"}
+	}
+	s, err := r.selectorFromFlags()
+	switch {
+	case err != nil || !s.IsZero():
+		return s, err
+	case o != nil && !r.c.Bool("document"):
+		return chosenSelector(in.format, o), nil
+	case v.opened != nil:
+		return chosenSelector(formatNamed(v.formatName), v.opened), nil
+	case o != nil && !j.plan.chosen:
+		return chosenSelector(in.format, o), nil
+	}
+	return cipher.Selector{}, nil
+}
+
+// everyReader names all readers of a file, by key group if there are several.
+func everyReader(m *cipher.Metadata) string {
+	var groups []string
+	for _, group := range m.Groups {
+		var names []string
+		for _, s := range group {
+			names = append(names, shortReader(s.Reader()))
+		}
+		groups = append(groups, strings.Join(names, ", "))
+	}
+	text := strings.Join(groups, "; ")
+	if n := len(groups); n > 1 {
+		return fmt.Sprintf("%d of %d key groups: %s", needed(n, m.Threshold), n, text)
+	}
+	return text
 }
 
 // heldBy returns the file that a SealedManifest holds in spec.document, nil if in is none.
@@ -186,8 +250,10 @@ func (r *sealRun) sealHeld(ctx context.Context, j *sealJob, held *manifest.Docum
 		return err
 	}
 	j.action, j.outerFormat = actionSealed, whole.format
-	j.outer, err = manifest.WithText(whole.format, whole.data, j.sealed.Bytes)
-	return err
+	if j.outer, err = manifest.WithText(whole.format, whole.data, j.sealed.Bytes); err != nil {
+		return err
+	}
+	return r.passExposing(j, whole)
 }
 
 // checkOuter refuses what a cluster would of the manifest around a document.

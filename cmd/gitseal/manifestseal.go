@@ -65,7 +65,7 @@ func (r *sealRun) remake(ctx context.Context, j *sealJob) error {
 		return err
 	}
 	j.action, j.context = actionSealed, opts.Context
-	return rw.passExposing(in, j.sealed.Exposed)
+	return r.passExposing(j, in)
 }
 
 // checkRebinding has --rebind said where a manifest gets another context.

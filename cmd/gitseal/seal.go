@@ -204,8 +204,9 @@ func (r *sealRun) seal(ctx context.Context, j *sealJob) error {
 	if err != nil {
 		return err
 	}
-	if !prev.reuses {
-		opts.Previous = nil
+	if opts.Previous != nil && !prev.reuses {
+		// Nothing of it is used again, but what was sealed in it may be plain now.
+		opts.Previous, opts.Also = nil, []*cipher.Opened{opts.Previous}
 	}
 	s, err := cipher.Seal(ctx, j.in.format, text, opts)
 	if err == nil {
