@@ -108,8 +108,8 @@ func (r *planner) refuseProblems(in input, list []*manifest.Problem) error {
 }
 
 // asManifest makes the options of a text that is a SealedManifest what those need: a
-// selector that seals the values and nothing else, MACs that let a cluster add labels,
-// and the context.
+// selector that seals the values and nothing else (whatever the file's earlier version had),
+// MACs that let a cluster add labels, and the context.
 func (r *planner) asManifest(in input, p plan, doc *formats.Document, opts *cipher.SealOptions) error {
 	object := manifest.Of(doc)
 	if object.HasDocument {
@@ -117,7 +117,7 @@ func (r *planner) asManifest(in input, p plan, doc *formats.Document, opts *ciph
 			hint: "gitseal seal FILE seals it there; gitseal unseal --manifest FILE gives it"}
 	}
 	opts.MACOnlyEncrypted = true
-	if opts.Selector.IsZero() {
+	if opts.Selector.IsZero() || p.keptSelector && !manifest.SealsValues(opts.Selector) {
 		opts.Selector = cipher.KubernetesSelector()
 	}
 	if err := r.checkManifestSelector(in, p, opts.Selector, doc); err != nil {

@@ -165,8 +165,9 @@ type plan struct {
 	// inside: it is for what a SealedManifest holds in spec.document, which keeps its
 	// selector: that of a rule is about other files.
 	inside bool
-	// chosen: the readers come from a rule or a flag; kept: from the file's earlier version.
-	chosen, kept bool
+	// chosen: the readers come from a rule or a flag; kept: from the file's earlier version,
+	// as does the selector, if keptSelector.
+	chosen, kept, keptSelector bool
 	// context is what that was sealed for, unless it was a SealedManifest.
 	context string
 	// rule is what applies to the file, nil if nothing does.

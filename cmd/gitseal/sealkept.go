@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 
 	"github.com/gitseal/gitseal/cipher"
@@ -83,7 +82,7 @@ func (r *planner) keptPlan(p plan, f formats.Format, o *cipher.Opened) plan {
 	p.readers = readerSet{keys: o.Metadata.Groups, groups: opts.Groups, threshold: opts.Threshold}
 	p.kept = true
 	if p.selector.IsZero() {
-		p.selector = chosenSelector(f, o)
+		p.selector, p.keptSelector = chosenSelector(f, o), true
 	}
 	if _, bound := manifest.ParseContext(opts.Context); !bound {
 		p.macOnly, p.context = p.macOnly || opts.MACOnlyEncrypted, opts.Context
@@ -91,13 +90,12 @@ func (r *planner) keptPlan(p plan, f formats.Format, o *cipher.Opened) plan {
 	return p
 }
 
-// chosenSelector returns the selector of a file if somebody has chosen it. One that is the
-// usual one for its content is zero: other content may have another.
+// chosenSelector returns the selector of a file; zero if it is the one that Secrets of
+// Kubernetes have if nobody chooses: other content may have another, which seals more.
 func chosenSelector(f formats.Format, o *cipher.Opened) cipher.Selector {
 	s := o.Metadata.Selector
 	doc, err := f.Parse(o.PlaintextBytes())
-	usual := err == nil && slices.ContainsFunc(usualSelectors(doc), func(u cipher.Selector) bool { return u.Kind == s.Kind && u.Pattern == s.Pattern })
-	if usual {
+	if err == nil && sameSelector(s, cipher.SelectorFor(doc)) && !sameSelector(s, cipher.DefaultSelector()) {
 		return cipher.Selector{}
 	}
 	return s
