@@ -168,7 +168,7 @@ func (r *editRun) opened(ctx context.Context, name string) (*editing, error) {
 
 // editNew makes a file.
 func (r *editRun) editNew(ctx context.Context, name string) error {
-	e, err := r.planned(name)
+	e, err := r.planned(ctx, name)
 	if err != nil {
 		return &fileError{name: name, err: err}
 	}
@@ -182,7 +182,7 @@ func (r *editRun) editNew(ctx context.Context, name string) error {
 }
 
 // planned settles how a file that is not there yet is to be sealed.
-func (r *editRun) planned(name string) (*editing, error) {
+func (r *editRun) planned(ctx context.Context, name string) (*editing, error) {
 	in, err := (&setRun{rewriter: r.rewriter, name: name}).newInput()
 	if err != nil {
 		return nil, err
@@ -190,17 +190,18 @@ func (r *editRun) planned(name string) (*editing, error) {
 	if err := openByRule(r.book, doorEdit, in); err != nil {
 		return nil, err
 	}
-	p, err := r.plan(in)
+	j, err := r.newJob(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	return &editing{editRun: r, in: in, plan: &p}, nil
+	return &editing{editRun: r, in: in, making: j}, nil
 }
 
 // planNotes say, on top of a new file, what will become of it.
 func (e *editing) planNotes() []string {
 	whom := "for your own identity, as no rule applies to it"
-	if p := e.plan; p.rule != nil {
+	p := e.making.plan
+	if p.rule != nil {
 		where := configName
 		if c, err := e.book.config(e.in.rulePath); err == nil && c != nil {
 			where = c.Path
@@ -208,9 +209,11 @@ func (e *editing) planNotes() []string {
 		whom = fmt.Sprintf("for %s, as rule %d of %s says", counted(len(p.recipients()), "reader"), p.rule.Number, where)
 	} else if p.chosen {
 		whom = "for " + counted(len(p.recipients()), "reader")
+	} else if p.kept {
+		whom = p.keptText()
 	}
 	what := ""
-	if s := e.plan.selector; !s.IsZero() {
+	if s := p.selector; !s.IsZero() {
 		what = "; what is sealed: " + s.String()
 	}
 	return []string{"a new file, which will be sealed " + whom + what, "lines like these are left out; if you save nothing, no file is made"}

@@ -181,16 +181,13 @@ func (r *sealRun) resealOver(ctx context.Context, in input, current []byte) (*re
 	return result, err
 }
 
-// sealNew seals a file that does not exist yet, as its rule says.
+// sealNew seals a file that does not exist yet, as its rule says or its version in git is.
 func (r *sealRun) sealNew(ctx context.Context, in input) error {
-	j := &sealJob{in: in, action: actionSealed}
-	var err error
-	if j.plan, err = r.plan(in); err != nil {
-		return &fileError{name: in.name, err: err}
-	}
-	opts, err := r.sealOptions(in, j.plan, in.data, nil)
+	rw := rewriter{planner: r.planner, std: r.std, ui: r.ui}
+	j, err := rw.newJob(ctx, in)
 	if err == nil {
-		j.sealed, err = cipher.Seal(ctx, in.format, in.data, opts)
+		j.action = actionSealed
+		j.sealed, err = rw.sealFirst(ctx, j, in.data)
 	}
 	if err != nil {
 		return &fileError{name: in.name, err: err}
@@ -205,7 +202,6 @@ func (r *sealRun) sealNew(ctx context.Context, in input) error {
 	if err != nil {
 		return err
 	}
-	warnOfMix(r.ui, in.name, j.plan.recipients())
 	report := editorReport{File: in.name, Format: in.formatName, Action: actionSealed, Digest: digestOf(j.sealed.Bytes), Integrity: "seal"}
 	return r.reportOver(report, j.text())
 }

@@ -81,8 +81,9 @@ func (e *editing) sealForReaders(ctx context.Context, text []byte, own []keysour
 		for _, p := range proposals {
 			opts.Settled = append(opts.Settled, p.ID())
 		}
-	case e.plan != nil:
-		opts = cipher.SealOptions{Groups: slices.Clone(e.plan.readers.groups), Threshold: e.plan.readers.threshold, Timeout: e.ids.timeout}
+	case e.making != nil:
+		p := e.making.plan
+		opts = cipher.SealOptions{Groups: slices.Clone(p.readers.groups), Threshold: p.readers.threshold, Timeout: e.ids.timeout}
 	}
 	if len(opts.Groups) == 1 {
 		opts.Groups[0] = withOwn(opts.Groups[0], own)
@@ -184,7 +185,7 @@ func (r *editRun) editingOf(ctx context.Context, name string) (*editing, error) 
 	if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
 		return r.opened(ctx, name)
 	}
-	e, err := r.planned(name)
+	e, err := r.planned(ctx, name)
 	if err != nil {
 		return nil, &fileError{name: name, err: err}
 	}

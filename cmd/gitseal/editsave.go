@@ -19,10 +19,10 @@ import (
 type editing struct {
 	*editRun
 	in input
-	// opened is the version that the edit began with, nil for a new file, whose plan
+	// opened is the version that the edit began with, nil for a new file, of which making
 	// says how it is to be sealed.
 	opened *cipher.Opened
-	plan   *plan
+	making *sealJob
 	// base is the plain text that the edit is to be compared with, and baseSealed the
 	// version that it comes from.
 	base, baseSealed []byte
@@ -76,10 +76,10 @@ func (e *editing) accept(ctx context.Context, text []byte) error {
 	if e.marked && merge.HasMarkers(text) {
 		return &editor.Again{Err: errMarksLeft(), Notes: []string{"the text still has the marks of a conflict (<<<<<<<, =======, >>>>>>>): keep what is right, and delete them"}}
 	}
-	if err := e.freshRules(); err != nil {
+	if err := e.freshRules(ctx); err != nil {
 		return err
 	}
-	if e.plan != nil {
+	if e.making != nil {
 		err := e.create(ctx, text)
 		if !errors.Is(err, atomicfile.ErrChanged) {
 			return e.again(ctx, err)
@@ -183,7 +183,7 @@ func (e *editing) becomeExisting(ctx context.Context) error {
 	if _, err := e.reload(ctx); err != nil {
 		return err
 	}
-	e.plan, e.base = nil, nil
+	e.making, e.base = nil, nil
 	return nil
 }
 
@@ -192,7 +192,7 @@ func (e *editing) again(ctx context.Context, err error) error {
 	if err == nil || !isAboutText(err) {
 		return err
 	}
-	if e.plan == nil {
+	if e.making == nil {
 		// It may be the file that somebody else has spoiled meanwhile.
 		if _, err := e.reload(ctx); err != nil {
 			return err
@@ -221,15 +221,10 @@ func isAboutText(err error) bool {
 
 // create seals and writes a new file.
 func (e *editing) create(ctx context.Context, text []byte) error {
-	opts, err := e.sealOptions(e.in, *e.plan, text, nil)
+	sealed, err := e.sealFirst(ctx, e.making, text)
 	if err != nil {
 		return err
 	}
-	sealed, err := cipher.Seal(ctx, e.in.format, text, opts)
-	if err != nil {
-		return err
-	}
-	warnOfMix(e.ui, e.in.name, e.plan.recipients())
 	job := atomicfile.Job{Target: e.in.path, Data: sealed.Bytes}
 	job.Expect, job.Root, job.Verify = expectNew(e.in.path), repositoryOf(e.in.name), sealed.Check
 	job.Perm = atomicfile.Umasked(0o666)
@@ -251,8 +246,11 @@ func (e *editing) report() {
 	switch {
 	case e.saved == nil:
 		text = "no changes"
-	case e.plan != nil:
+	case e.making != nil:
 		text = "made, with " + counted(e.saved.Values, "sealed value")
+		if e.making.plan.kept {
+			text += ", " + e.making.plan.keptText()
+		}
 	case e.saved.Values > e.saved.Reused:
 		text += ", with " + counted(e.saved.Values-e.saved.Reused, "value") + " sealed anew"
 	}

@@ -194,19 +194,9 @@ func (r *sealRun) seal(ctx context.Context, j *sealJob) error {
 	if err != nil {
 		return err
 	}
-	if err := r.refuseUnmade(j, text, prev); err != nil {
-		return err
-	}
-	if prev.inside() {
-		prev.opened = nil // what it held was another file
-	}
-	opts, err := r.sealOptions(j.in, j.plan, text, prev.opened)
+	opts, err := r.textOptions(j, text, prev)
 	if err != nil {
 		return err
-	}
-	if opts.Previous != nil && !prev.reuses {
-		// Nothing of it is used again, but what was sealed in it may be plain now.
-		opts.Previous, opts.Also = nil, []*cipher.Opened{opts.Previous}
 	}
 	s, err := cipher.Seal(ctx, j.in.format, text, opts)
 	if err == nil {

@@ -44,6 +44,73 @@ func (r *sealRun) settleKept(ctx context.Context, j *sealJob) error {
 	return nil
 }
 
+// newJob settles how a file that is to be made is sealed, as seal would if it were there: one
+// that was emptied or removed keeps the readers of its version in git. A dry run makes no
+// identity, and uses nothing that a rule names.
+func (r *rewriter) newJob(ctx context.Context, in input) (*sealJob, error) {
+	run, j := r.sealer(), &sealJob{in: in}
+	var err error
+	if r.dryRun {
+		if j.plan, err = r.ruleOf(in); err != nil || j.plan.chosen {
+			return j, err
+		}
+	}
+	if j.plan, err = run.chosenPlan(in); err != nil || j.plan.chosen {
+		return j, err
+	}
+	if run.prev, err = run.findPrevious(ctx, []input{in}); err != nil {
+		return j, err
+	}
+	defer run.prev.close()
+	if r.dryRun {
+		return j, run.settleKept(ctx, j)
+	}
+	return j, run.settle(ctx, j)
+}
+
+// sealFirst seals the first content of a file that is to be made.
+func (r *rewriter) sealFirst(ctx context.Context, j *sealJob, text []byte) (*cipher.Sealed, error) {
+	var prev previousVersion
+	if j.prev != nil {
+		prev = *j.prev
+	}
+	opts, err := r.sealer().textOptions(j, text, prev)
+	if err != nil {
+		return nil, err
+	}
+	sealed, err := cipher.Seal(ctx, j.in.format, text, opts)
+	if err != nil {
+		return nil, err
+	}
+	warnOfMix(r.ui, j.in.name, j.plan.recipients())
+	return sealed, r.passExposing(j.in, sealed.Exposed)
+}
+
+func (r *rewriter) sealer() *sealRun {
+	return &sealRun{planner: r.planner, std: r.std, ui: r.ui}
+}
+
+// textOptions are the options to seal a text with in place of an earlier version.
+func (r *sealRun) textOptions(j *sealJob, text []byte, prev previousVersion) (cipher.SealOptions, error) {
+	if err := r.refuseUnmade(j, text, prev); err != nil {
+		return cipher.SealOptions{}, err
+	}
+	if prev.inside() {
+		prev.opened = nil // what it held was another file
+	}
+	opts, err := r.sealOptions(j.in, j.plan, text, prev.opened)
+	if opts.Previous != nil && !prev.reuses {
+		// Nothing of it is used again, but what was sealed in it may be plain now.
+		opts.Previous, opts.Also = nil, []*cipher.Opened{opts.Previous}
+	}
+	return opts, err
+}
+
+// keptText says in a report for whom a file was sealed as nobody had named readers.
+func (p plan) keptText() string {
+	return "for the " + counted(len(p.recipients()), "reader") + " of its earlier version"
+}
+
 // previousOf returns the earlier version of a job's file.
 func (r *sealRun) previousOf(ctx context.Context, j *sealJob) (previousVersion, error) {
 	if j.prev != nil {
@@ -108,7 +175,10 @@ func (r *sealRun) refuseUnmade(j *sealJob, text []byte, prev previousVersion) er
 		return nil
 	}
 	hint := "gitseal seal --manifest FILE makes it one again"
-	if prev.inside() {
+	switch {
+	case len(j.in.data) == 0: // it is to be made
+		hint = "git restore FILE brings it back, where gitseal set and edit change it"
+	case prev.inside():
 		hint = "it holds a sealed file, which gitseal edit FILE edits there, once git restore FILE has brought it back"
 	}
 	return &commandError{code: exitWrongState, text: "it is a SealedManifest in git, and none now: no cluster would open it",

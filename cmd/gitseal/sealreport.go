@@ -95,7 +95,7 @@ func (j *sealJob) text() string {
 		parts = append(parts, fmt.Sprintf("%d left plain by %s", s.Plain, s.Selector))
 	}
 	if j.plan.kept {
-		parts = append(parts, "for the "+counted(len(j.plan.recipients()), "reader")+" of its earlier version")
+		parts = append(parts, j.plan.keptText())
 	}
 	if j.context != "" {
 		return strings.Join(append(parts, "as a SealedManifest for "+strings.TrimPrefix(j.context, "k8s:")), ", ")

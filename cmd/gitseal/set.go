@@ -26,7 +26,8 @@ as they are, and --raw takes everything as it is.
 A value keeps the kind of the one that it replaces, if the text can be one of that kind; new
 ones are strings, unless --type says otherwise. An index one beyond a list's end appends to
 it. Only that value's line and the file's metadata change. A file that does not exist, or
-is empty, is made, sealed as its rule says, or for the readers that --age and the other flags name.
+is empty, is made, sealed as its rule says, or for the readers that --age and the other flags name;
+with neither, as the version is that git has of it.
 
 ` + pathHelp + `
 
@@ -74,6 +75,8 @@ type setRun struct {
 	publicTo *formats.Path
 	// warned: it was said that sops rounds the value.
 	warned bool
+	// kept says for whom a file was made that keeps the readers of an earlier version.
+	kept   string
 	result setResult
 }
 
@@ -363,7 +366,11 @@ func (r *setRun) report() error {
 		}
 		tell(name + would + "proposed, not set: " + acceptText(r.name, r.result.Readers))
 	case actionCreated:
-		r.ui.note(name + would + "set in a new file")
+		text := "set in a new file"
+		if r.kept != "" {
+			text += ", " + r.kept
+		}
+		r.ui.note(name + would + text)
 	default:
 		r.ui.note(name + would + "set")
 	}

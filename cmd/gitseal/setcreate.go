@@ -13,8 +13,8 @@ import (
 	"github.com/gitseal/gitseal/cmd/internal/atomicfile"
 )
 
-// create makes the file with the new value in it, sealed as its rule says. done is
-// false if somebody else has made the file meanwhile.
+// create makes the file with the new value in it, sealed as its rule says or, without one, as
+// its version in git is. done is false if somebody else has made the file meanwhile.
 func (r *setRun) create(ctx context.Context) (done bool, err error) {
 	in, err := r.newInput()
 	if err != nil {
@@ -23,29 +23,24 @@ func (r *setRun) create(ctx context.Context) (done bool, err error) {
 	if r.c.Bool("propose") {
 		return false, failure("there is no such file", "a proposal needs a sealed file; without --propose the file is made")
 	}
-	settle := r.plan
+	j, err := r.newJob(ctx, in)
+	if err != nil {
+		return false, err
+	}
+	plain, err := r.firstContent(ctx, in, j.plan.selector)
+	if err != nil {
+		return false, err
+	}
+	if r.result.Action = actionCreated; j.plan.kept {
+		r.kept = j.plan.keptText()
+	}
 	if r.dryRun {
-		settle = r.ruleOf // which makes no identity if there is none
-	}
-	p, err := settle(in)
-	if err != nil {
-		return false, err
-	}
-	plain, err := r.firstContent(ctx, in, p.selector)
-	if err != nil {
-		return false, err
-	}
-	if r.result.Action = actionCreated; r.dryRun {
 		return true, nil
 	}
-	sealed, err := cipher.Seal(ctx, in.format, plain, cipher.SealOptions{
-		Groups: p.readers.groups, Threshold: p.readers.threshold, Timeout: r.ids.timeout,
-		Selector: p.selector, MACOnlyEncrypted: p.macOnly,
-	})
+	sealed, err := r.sealFirst(ctx, j, plain)
 	if err != nil {
 		return false, err
 	}
-	warnOfMix(r.ui, in.name, p.recipients())
 	job := atomicfile.Job{Target: in.path, Data: sealed.Bytes}
 	job.Expect, job.Root, job.Verify = expectNew(in.path), repositoryOf(in.name), sealed.Check
 	job.Perm = atomicfile.Umasked(0o666)
