@@ -104,23 +104,30 @@ func (r *sealRun) sealInner(ctx context.Context, j *sealJob, d *manifest.Documen
 	}
 	opts := cipher.SealOptions{
 		Groups: j.plan.readers.groups, Threshold: j.plan.readers.threshold, Timeout: r.ids.timeout,
-		Context: b.Context(), Selector: selector, Previous: o,
+		Context: b.Context(), Selector: selector,
 	}
-	if v.opened != nil && v.reuses && v.formatName == in.formatName {
-		opts.Previous = v.opened
-	}
-	// Whatever of it is used again, what was sealed in any version counts as exposed.
-	for _, version := range []*cipher.Opened{v.opened, o} {
-		if version != nil && version != opts.Previous {
-			opts.Also = append(opts.Also, version)
-		}
-	}
+	v.addTo(&opts, o, in.formatName)
 	if j.sealed, err = cipher.Seal(ctx, in.format, plain, opts); err != nil {
 		return err
 	}
 	r.warnOfRebinding(in, was, opts.Context)
 	j.context, d.Text = opts.Context, j.sealed.Bytes
 	return nil
+}
+
+// addTo adds what the manifest holds until now and the file that it is to hold, if that is
+// sealed (o), to the options of a seal. Whatever of them is used again, what was sealed in
+// either counts as exposed.
+func (v previousVersion) addTo(opts *cipher.SealOptions, o *cipher.Opened, formatName string) {
+	opts.Previous = o
+	if v.opened != nil && v.reuses && v.formatName == formatName {
+		opts.Previous = v.opened
+	}
+	for _, version := range []*cipher.Opened{v.opened, o} {
+		if version != nil && version != opts.Previous {
+			opts.Also = append(opts.Also, version)
+		}
+	}
 }
 
 // openSealed opens a file that is to be held by a manifest if it is sealed already, for
