@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"crypto/sha256"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -16,9 +17,12 @@ import (
 // else fill the controller's memory with them, a megabyte each.
 const maxCached = 16 << 10
 
-// elided begins what stands in the place of a document in the cache. No document is
-// like that: the API server refuses one without a sealed value.
-const elided = "sha256:"
+// What stands in the place of a document in the cache is a digest: elided, and so many
+// hexadecimal digits.
+const (
+	elided       = "sha256:"
+	elidedDigits = 2 * sha256.Size
+)
 
 // elide drops the sealed form from m, and leaves its digest.
 func elide(m *v1alpha1.SealedManifest) {
@@ -31,7 +35,13 @@ func elide(m *v1alpha1.SealedManifest) {
 	m.Data, m.StringData, m.Sops = nil, nil, nil
 }
 
-func isElided(m *v1alpha1.SealedManifest) bool { return strings.HasPrefix(m.Spec.Document, elided) }
+// isElided reports whether elide has dropped m's sealed form. No document is a digest
+// and nothing else: the API server refuses one without a sealed value, ENC[…]. What only
+// begins like a digest may be a document of any size.
+func isElided(m *v1alpha1.SealedManifest) bool {
+	digits, ok := strings.CutPrefix(m.Spec.Document, elided)
+	return ok && len(digits) == elidedDigits && strings.Trim(digits, "0123456789abcdef") == ""
+}
 
 // digest is opening.Digest, and the same with and without the sealed form.
 func digest(m *v1alpha1.SealedManifest, revision string) string {

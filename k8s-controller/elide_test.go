@@ -19,11 +19,13 @@ func forms(n int) map[string]*v1alpha1.SealedManifest {
 	text := strings.Repeat("x", n)
 	meta := metav1.ObjectMeta{Name: "db", Namespace: "shop", UID: "u", Generation: 3, Labels: map[string]string{"team": "blue"}}
 	return map[string]*v1alpha1.SealedManifest{
-		"document":   {ObjectMeta: meta, Spec: v1alpha1.SealedManifestSpec{Document: text, Format: "json", Keyring: "main"}},
-		"data":       {ObjectMeta: meta, Data: map[string]string{"a": text}, Type: "Opaque"},
-		"stringData": {ObjectMeta: meta, StringData: map[string]string{"a": text}},
-		"sops":       {ObjectMeta: meta, StringData: map[string]string{"a": "b"}, Sops: &v1alpha1.Sops{Raw: []byte(`{"x":"` + text + `"}`)}},
-		"keys":       {ObjectMeta: meta, StringData: map[string]string{text: "b"}},
+		"document": {ObjectMeta: meta, Spec: v1alpha1.SealedManifestSpec{Document: text, Format: "json", Keyring: "main"}},
+		// The definition asks of a document that it holds a sealed value, and no more.
+		"like a digest": {ObjectMeta: meta, Spec: v1alpha1.SealedManifestSpec{Document: "sha256:ENC[AES256_GCM," + text}},
+		"data":          {ObjectMeta: meta, Data: map[string]string{"a": text}, Type: "Opaque"},
+		"stringData":    {ObjectMeta: meta, StringData: map[string]string{"a": text}},
+		"sops":          {ObjectMeta: meta, StringData: map[string]string{"a": "b"}, Sops: &v1alpha1.Sops{Raw: []byte(`{"x":"` + text + `"}`)}},
+		"keys":          {ObjectMeta: meta, StringData: map[string]string{text: "b"}},
 	}
 }
 

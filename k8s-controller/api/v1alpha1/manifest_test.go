@@ -104,6 +104,7 @@ func TestDocumentFormIsChecked(t *testing.T) {
 		{"binary with key", changes{"spec.format": "binary", "spec.target.key": "..data.bin"}, "key is no valid key of a Secret"},
 		{"large", changes{"spec.document": sealedText + strings.Repeat("x", 1<<20-len(sealedText))}, ""},
 
+		{"what the controller's cache has of a large one", changes{"spec.document": "sha256:" + strings.Repeat("0a", 32)}, plainDocument},
 		{"empty", changes{"spec.document": ""}, "should be at least 1 chars long"},
 		{"plain", changes{"spec.document": "password: canary\n"}, plainDocument},
 		{"too large", changes{"spec.document": "canary" + sealedText + strings.Repeat("x", 1<<20)}, "may not be more than 1048576 bytes"},
