@@ -38,7 +38,8 @@ func (r *reconciler) unbind(ctx context.Context, m *v1alpha1.SealedManifest, lef
 }
 
 // forbiddenGrace is how long it may be forbidden to take back what was merged before
-// the finalizer goes anyway.
+// the finalizer goes anyway. That of a manifest that another controller merged stays: it
+// may be allowed what this one is not.
 const forbiddenGrace = 10 * time.Minute
 
 // finish takes back what a deleted manifest has in objects of others. All else is
@@ -52,7 +53,7 @@ func (r *reconciler) finish(ctx context.Context, m *v1alpha1.SealedManifest) ver
 	if !r.terminating(ctx, m.Namespace) {
 		if err := r.release.Release(ctx, m); err != nil {
 			v := verdict{}.refused(err)
-			if v.reason != v1alpha1.ReasonForbidden || r.now().Sub(m.DeletionTimestamp.Time) < forbiddenGrace {
+			if v.reason != v1alpha1.ReasonForbidden || !r.opts.owns(m) || r.now().Sub(m.DeletionTimestamp.Time) < forbiddenGrace {
 				return v
 			}
 			r.status.warn(m, "NotReleased", "what was merged into objects of others stays there: "+v.message)

@@ -21,7 +21,23 @@ const leaveGrace = 30 * time.Second
 
 // handles reports whether a manifest is for this controller.
 func (o Options) handles(m *v1alpha1.SealedManifest) bool {
-	return m.Spec.Class == o.Class && (o.LabelSelector == nil || o.LabelSelector.Matches(labels.Set(m.Labels)))
+	return m.Spec.Class == o.Class && o.selects(m)
+}
+
+func (o Options) selects(m *v1alpha1.SealedManifest) bool {
+	return o.LabelSelector == nil || o.LabelSelector.Matches(labels.Set(m.Labels))
+}
+
+// wrote reports whether a status is of a controller of this class.
+func (o Options) wrote(s *v1alpha1.SealedManifestStatus) bool {
+	return s.Class == o.Class && readyOf(*s).Type != ""
+}
+
+// owns reports whether a manifest is for this controller, or was when its status was
+// written. Of one that it does not select by its labels that is not known: it may be
+// that of another controller of this class.
+func (o Options) owns(m *v1alpha1.SealedManifest) bool {
+	return o.selects(m) && (m.Spec.Class == o.Class || o.wrote(&m.Status))
 }
 
 // stripManifest drops what nobody here reads, which of a manifest for another
@@ -73,7 +89,7 @@ func (r *reconciler) leaveDeleted(ctx context.Context, m *v1alpha1.SealedManifes
 // that this controller wrote before.
 func (o Options) left(m *v1alpha1.SealedManifest) bool {
 	ready := readyOf(m.Status)
-	return m.Spec.Class != o.Class && m.Status.Class == o.Class && ready.Type != "" &&
+	return m.Spec.Class != o.Class && o.wrote(&m.Status) &&
 		ready.Reason != v1alpha1.ReasonOtherClass && m.Status.ObservedGeneration < m.Generation
 }
 

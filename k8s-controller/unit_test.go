@@ -228,6 +228,7 @@ func TestFinalizerNeverHoldsForEver(t *testing.T) {
 		name              string
 		terminating       bool
 		class             string
+		was               *string // the class of the status; nil: there is no status
 		err               error
 		after             time.Duration
 		released, unbound bool
@@ -240,10 +241,17 @@ func TestFinalizerNeverHoldsForEver(t *testing.T) {
 		{name: "something else for long", err: other, after: 11 * time.Minute, released: true},
 		{name: "of another class", class: "other", after: time.Second},
 		{name: "of another class, and nobody comes", class: "other", after: time.Minute, released: true, unbound: true},
+		{name: "forbidden for long, and given to another class", class: "other", was: new(""), err: forbidden, after: 11 * time.Minute, released: true, unbound: true, events: 1},
+		{name: "forbidden for long, and of a class that never came", class: "other", err: forbidden, after: 11 * time.Minute, released: true},
+		{name: "forbidden for long, and never ours", class: "other", was: new("other"), err: forbidden, after: 11 * time.Minute, released: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := m.DeepCopy()
 			m.Spec.Class = c.class
+			if c.was != nil {
+				m.Status.Class = *c.was
+				m.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonApplied}}
+			}
 			released, unbound, events := controller.Finish(m, c.terminating, c.err, deleted.Add(c.after))
 			if released != c.released || unbound != c.unbound || events != c.events {
 				t.Errorf("released: %v, without the finalizer: %v, %d events", released, unbound, events)
