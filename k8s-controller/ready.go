@@ -157,13 +157,6 @@ func (f *firstPass) isLong() bool {
 	return f.many && !f.over
 }
 
-// isOver reports whether the first pass is.
-func (f *firstPass) isOver() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.over
-}
-
 // leading begins the first pass when this replica takes the lead.
 type leading struct {
 	first *firstPass

@@ -32,6 +32,29 @@ func TestClassChoosesController(t *testing.T) {
 	w.awaitReason("special", v1alpha1.ReasonApplied)
 }
 
+// TestKeyInUseElsewhereIsCounted: people retire keys by the count. That another controller
+// has a key in use must not be denied by one that has not.
+func TestKeyInUseElsewhereIsCounted(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	special := w.run(func(o *controller.Options) { o.Class = "special" })
+	w.put(sealed{name: "special", head: "spec:\n  class: special\n", data: map[string]string{"a": w.value("1")}})
+	w.awaitReason("special", v1alpha1.ReasonApplied)
+	special.stop() // what is written from now on, the first one writes
+	ring := &v1alpha1.SealKeyring{}
+	w.check(w.api.Get(t.Context(), client.ObjectKey{Name: w.keyring}, ring))
+	before := ring.DeepCopy()
+	ring.Spec.Policy.AllowedSecretTypes = append(ring.Spec.Policy.AllowedSecretTypes, "Opaque")
+	w.check(w.api.Patch(t.Context(), ring, client.MergeFrom(before)))
+	w.eventually("the keyring was looked at", func() bool {
+		w.check(w.api.Get(t.Context(), client.ObjectKeyFromObject(ring), ring))
+		return ring.Status.ObservedGeneration == ring.Generation
+	}, nil)
+	if ids := ring.Status.Identities; len(ids) != 1 || ids[0].Manifests != 1 {
+		t.Errorf("the identities are %+v", ids)
+	}
+}
+
 func TestLabelSelectorChooses(t *testing.T) {
 	w := newWorld(t)
 	r := w.run(func(o *controller.Options) { o.LabelSelector = labels.SelectorFromSet(labels.Set{"team": "shop"}) })

@@ -143,26 +143,16 @@ func (r *reconciler) watch(mgr manager.Manager) error {
 	return b.Complete(r)
 }
 
-// uses counts the manifests that each key of a keyring opened. Until all were looked at
-// once, it goes by what their statuses say: that a key is not in use must not be said
-// only because this process has just started.
+// uses counts the manifests that each key of a keyring opened. Of those that were not
+// looked at yet, and of those for other controllers, it goes by what their statuses say:
+// that a key is not in use must not be said only because this process has just started,
+// or because another one has it in use.
 func (r *reconciler) uses(keyring string) map[string]int {
-	if r.first.isOver() {
-		return r.metrics.Tracker().Uses(keyring)
-	}
-	out := make(map[string]int)
 	list, err := r.list(context.Background())
 	if err != nil {
 		r.opts.Log.Error(err, "listing all SealedManifests")
 	}
-	for i := range list {
-		if s := &list[i].Status; s.Keyring == keyring {
-			for _, k := range s.Keys {
-				out[v1alpha1.KeyID(k.ID)]++
-			}
-		}
-	}
-	return out
+	return r.metrics.Tracker().Uses(keyring, list)
 }
 
 // observeKeys lets metrics say which keys there are.

@@ -136,10 +136,10 @@ func TestManifestsAreCountedByStateAndKey(t *testing.T) {
 	tr.Forget(key(4))
 	tr.Forget(key(4))
 	tr.Forget(key(5))
-	if diff := cmp.Diff(map[string]int{"age1new": 2, "age1old": 2}, tr.Uses("default")); diff != "" {
+	if diff := cmp.Diff(map[string]int{"age1new": 2, "age1old": 2}, tr.Uses("default", nil)); diff != "" {
 		t.Errorf("uses (-want +got):\n%s", diff)
 	}
-	if got := tr.Uses("other"); len(got) != 0 {
+	if got := tr.Uses("other", nil); len(got) != 0 {
 		t.Errorf("uses of the keyring whose manifest is gone: %v", got)
 	}
 	tr.SetKeys("default", []metrics.Key{{ID: "age1new"}, {ID: "age1old", Retiring: true}, {ID: "age1idle", Retiring: true}})
@@ -214,6 +214,34 @@ func TestNoSeriesNamesAManifest(t *testing.T) {
 	}
 }
 
+// TestKeysOfManifestsThatOthersLookAfterAreInUse: by the counts people retire keys.
+func TestKeysOfManifestsThatOthersLookAfterAreInUse(t *testing.T) {
+	m, _ := start(t)
+	tr := m.Tracker()
+	manifest := func(i int, keyring string, keys ...string) v1alpha1.SealedManifest {
+		var out v1alpha1.SealedManifest
+		out.Namespace, out.Name, out.Status.Keyring = key(i).Namespace, key(i).Name, keyring
+		for _, k := range keys {
+			out.Status.Keys = append(out.Status.Keys, v1alpha1.KeyUse{ID: k})
+		}
+		return out
+	}
+	all := []v1alpha1.SealedManifest{
+		manifest(1, "default", "age1old"), // what the tracker was told is newer
+		manifest(2, "default", "age1old", "age1new", "age1old"),
+		manifest(3, "other", "age1new"),
+		manifest(4, ""),
+	}
+	tr.Observe(key(1), metrics.State{Ready: "True", Reason: v1alpha1.ReasonApplied, Keyring: "default", Keys: []string{"age1new"}})
+	if diff := cmp.Diff(map[string]int{"age1new": 2, "age1old": 1}, tr.Uses("default", all)); diff != "" {
+		t.Errorf("uses (-want +got):\n%s", diff)
+	}
+	tr.Forget(key(1)) // it was given to another controller
+	if diff := cmp.Diff(map[string]int{"age1new": 1, "age1old": 2}, tr.Uses("default", all)); diff != "" {
+		t.Errorf("uses after it was left (-want +got):\n%s", diff)
+	}
+}
+
 func TestTrackerIsSafeForConcurrentUse(t *testing.T) {
 	m, r := start(t)
 	var wg sync.WaitGroup
@@ -223,7 +251,7 @@ func TestTrackerIsSafeForConcurrentUse(t *testing.T) {
 				m.Tracker().Observe(key(i), metrics.State{Ready: "True", Reason: "Applied", Keyring: "default", Keys: []string{fmt.Sprint("age1", w)}})
 				m.Tracker().SetKeys("default", []metrics.Key{{ID: "age1x"}})
 				m.Wrote("Secret")
-				m.Tracker().Uses("default")
+				m.Tracker().Uses("default", nil)
 				if i%3 == 0 {
 					m.Tracker().Forget(key(i))
 				}
@@ -241,7 +269,7 @@ func TestTrackerIsSafeForConcurrentUse(t *testing.T) {
 	for i := range 300 {
 		m.Tracker().Forget(key(i))
 	}
-	if got := m.Tracker().Uses("default"); len(got) != 0 {
+	if got := m.Tracker().Uses("default", nil); len(got) != 0 {
 		t.Errorf("left over: %v", got)
 	}
 }

@@ -103,14 +103,24 @@ func (t *Tracker) Forget(manifest types.NamespacedName) {
 	}
 }
 
-// Uses returns, for each key of a keyring that opened a manifest, how many it did.
-func (t *Tracker) Uses(keyring string) map[string]int {
+// Uses returns, for each key of a keyring that opened a manifest, how many it did. Of
+// those in all that it was told nothing about, their statuses say so.
+func (t *Tracker) Uses(keyring string, all []v1alpha1.SealedManifest) map[string]int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	out := make(map[string]int)
 	for u, n := range t.uses {
 		if u.keyring == keyring {
 			out[u.id] = n
+		}
+	}
+	for i := range all {
+		m := &all[i]
+		if _, known := t.manifests[types.NamespacedName{Namespace: m.Namespace, Name: m.Name}]; known || m.Status.Keyring != keyring {
+			continue
+		}
+		for _, id := range distinct(StateOf(m).Keys) {
+			out[id]++
 		}
 	}
 	return out
