@@ -40,7 +40,8 @@ type Options struct {
 	// Config is the connection to the API server.
 	Config *rest.Config
 	// KeyringNamespace is the controller's own namespace: the identities' Secrets, the
-	// lease and the ConfigMap of recipients are there.
+	// lease and the ConfigMap of recipients are there. All controllers of a cluster have
+	// the same, since they have the same SealKeyrings.
 	KeyringNamespace string
 
 	// Class of the SealedManifests to handle: those whose spec.class is equal.
@@ -62,8 +63,8 @@ type Options struct {
 	// at least 16 if 0.
 	MaxConcurrent int
 
-	// LeaderElect lets one of several replicas work, the others stand by. Without it,
-	// nothing keeps two controllers apart.
+	// LeaderElect lets one of several replicas work, the others stand by: those with the
+	// same class and label selector. Without it, nothing keeps two controllers apart.
 	LeaderElect bool
 	// Lease says how fast leadership is given up and taken; zero fields are 15, 10 and
 	// 2 seconds.

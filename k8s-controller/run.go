@@ -2,7 +2,9 @@ package controller
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -193,8 +195,22 @@ func orNone(addr string) string {
 	return addr
 }
 
-// newLock returns the lease that the leader holds. Controllers of different classes
-// have different leases.
+// leaseName returns the name of the lease of the controllers with the same class and
+// label selector, of which one is to work: gitseal-controller[-CLASS][.DIGITS]. The
+// namespaces are not in it: replicas may differ in them while a list is being extended.
+func (o Options) leaseName() string {
+	lease := name
+	if o.Class != "" {
+		lease += "-" + o.Class
+	}
+	if o.LabelSelector != nil && !o.LabelSelector.Empty() {
+		sum := sha256.Sum256([]byte(o.LabelSelector.String()))
+		lease += "." + hex.EncodeToString(sum[:5]) // no class has a dot
+	}
+	return lease
+}
+
+// newLock returns the lease that the leader holds.
 func newLock(c *rest.Config, o Options) (resourcelock.Interface, error) {
 	c = rest.AddUserAgent(rest.CopyConfig(c), "leader-election")
 	// One hung request must not cost the lead. This is for the lease only: it would end
@@ -208,10 +224,6 @@ func newLock(c *rest.Config, o Options) (resourcelock.Interface, error) {
 	if err != nil {
 		return nil, err
 	}
-	lease := name
-	if o.Class != "" {
-		lease += "-" + o.Class
-	}
-	return resourcelock.New(resourcelock.LeasesResourceLock, o.KeyringNamespace, lease, clients.CoreV1(), clients.CoordinationV1(),
+	return resourcelock.New(resourcelock.LeasesResourceLock, o.KeyringNamespace, o.leaseName(), clients.CoreV1(), clients.CoordinationV1(),
 		resourcelock.ResourceLockConfig{Identity: host + "_" + string(uuid.NewUUID())})
 }

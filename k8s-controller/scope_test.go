@@ -67,6 +67,18 @@ func TestLabelSelectorChooses(t *testing.T) {
 	w.awaitReason("other", v1alpha1.ReasonApplied)
 }
 
+// TestControllersWithLabelsOfTheirOwnAllWork: none stands by for another.
+func TestControllersWithLabelsOfTheirOwnAllWork(t *testing.T) {
+	w := newWorld(t)
+	for _, team := range []string{"blue", "red"} {
+		w.run(func(o *controller.Options) {
+			o.LeaderElect, o.LabelSelector = true, labels.SelectorFromSet(labels.Set{"team": team})
+		})
+		w.put(sealed{name: team, meta: "  labels:\n    team: " + team + "\n", data: map[string]string{"a": w.value(team)}})
+		w.awaitReason(team, v1alpha1.ReasonApplied)
+	}
+}
+
 func TestNamespacesLimit(t *testing.T) {
 	w := newWorld(t)
 	w.put(sealed{name: "db", data: map[string]string{"a": w.value("1")}})

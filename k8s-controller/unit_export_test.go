@@ -162,6 +162,9 @@ func NewLock(c *rest.Config) error {
 	return err
 }
 
+// LeaseName is the name of that lease.
+func (o Options) LeaseName() string { return o.leaseName() }
+
 // ending is an API server with one manifest, in a namespace that may be going, and all
 // that the end of the manifest needs.
 type ending struct {

@@ -9,6 +9,8 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -214,6 +216,41 @@ func TestLeaseKeepsItsTimeout(t *testing.T) {
 	}
 	if c.Timeout != 0 || c.UserAgent != "gitseal-controller/test" {
 		t.Errorf("the connection has the timeout %s and the user agent %q", c.Timeout, c.UserAgent)
+	}
+}
+
+// TestLeaseTellsControllersApart: of those with the same lease only one works.
+func TestLeaseTellsControllersApart(t *testing.T) {
+	seen := map[string]string{}
+	for _, c := range []struct{ class, labels, want string }{
+		{"", "", "gitseal-controller"},
+		{"x", "", "gitseal-controller-x"},
+		{"", "team=a", "gitseal-controller."},
+		{"", "team=b", "gitseal-controller."},
+		{"x", "team=a", "gitseal-controller-x."},
+	} {
+		o := controller.Options{Class: c.class}
+		selector, err := labels.Parse(c.labels)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.LabelSelector = selector
+		got := o.LeaseName()
+		if other, double := seen[got]; double || !strings.HasPrefix(got, c.want) || c.labels == "" && got != c.want || len(validation.IsDNS1123Subdomain(got)) > 0 {
+			t.Errorf("class %q and labels %q have the lease %s, as %s has", c.class, c.labels, got, other)
+		}
+		seen[got] = c.class + " " + c.labels
+	}
+	one, err := labels.Parse("team=a,env in (prod,test)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := labels.Parse("env in (test, prod), team = a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, b := (controller.Options{LabelSelector: one}).LeaseName(), (controller.Options{LabelSelector: two, Namespaces: []string{"a"}}).LeaseName(); a != b {
+		t.Errorf("replicas have the leases %s and %s", a, b)
 	}
 }
 
