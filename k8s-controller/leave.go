@@ -28,9 +28,10 @@ func (o Options) selects(m *v1alpha1.SealedManifest) bool {
 	return o.LabelSelector == nil || o.LabelSelector.Matches(labels.Set(m.Labels))
 }
 
-// wrote reports whether a status is of a controller of this class.
+// wrote reports whether a status is of a controller of this class. That is not known if
+// the CustomResourceDefinition is older, and has no class.
 func (o Options) wrote(s *v1alpha1.SealedManifestStatus) bool {
-	return s.Class == o.Class && readyOf(*s).Type != ""
+	return s.Class != nil && *s.Class == o.Class
 }
 
 // owns reports whether a manifest is for this controller, or was when its status was
@@ -89,7 +90,7 @@ func (r *reconciler) leaveDeleted(ctx context.Context, m *v1alpha1.SealedManifes
 // that this controller wrote before.
 func (o Options) left(m *v1alpha1.SealedManifest) bool {
 	ready := readyOf(m.Status)
-	return m.Spec.Class != o.Class && o.wrote(&m.Status) &&
+	return m.Spec.Class != o.Class && o.wrote(&m.Status) && ready.Type != "" &&
 		ready.Reason != v1alpha1.ReasonOtherClass && m.Status.ObservedGeneration < m.Generation
 }
 

@@ -1,17 +1,21 @@
 package controller_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	controller "github.com/gitseal/gitseal/k8s-controller"
 	"github.com/gitseal/gitseal/k8s-controller/api/v1alpha1"
+	"github.com/gitseal/gitseal/k8s-controller/kubetest"
 )
 
 // TestAStatusDoesNotOutliveTheClass: a manifest that no controller is for any more must
@@ -48,7 +52,7 @@ func TestAStatusDoesNotOutliveTheClass(t *testing.T) {
 	}
 	// There is one of that class now. It is left alone.
 	second := w.run(soon, func(o *controller.Options) { o.Class = "second" })
-	if m = w.awaitReason("db", v1alpha1.ReasonApplied); m.Status.Class != "second" {
+	if m = w.awaitReason("db", v1alpha1.ReasonApplied); m.Status.Class == nil || *m.Status.Class != "second" {
 		t.Errorf("the status is %+v", m.Status)
 	}
 	// While it is not there, nobody else speaks for it.
@@ -64,8 +68,40 @@ func TestAStatusDoesNotOutliveTheClass(t *testing.T) {
 	// And back.
 	w.edit("db", func(m *v1alpha1.SealedManifest) { m.Spec.Class = "" })
 	w.await("db", "the first one has it again", func(m *v1alpha1.SealedManifest) bool {
-		return ready(m).Reason == v1alpha1.ReasonApplied && m.Status.Class == ""
+		return ready(m).Reason == v1alpha1.ReasonApplied && m.Status.Class != nil && *m.Status.Class == ""
 	})
+}
+
+// TestAStatusOfNoKnownClassIsLeftAlone: a definition that is older than the controller
+// drops the class, as Helm does not upgrade definitions.
+func TestAStatusOfNoKnownClassIsLeftAlone(t *testing.T) {
+	w := newWorldIn(t, kubetest.Start(t))
+	crd := &unstructured.Unstructured{}
+	crd.SetAPIVersion("apiextensions.k8s.io/v1")
+	crd.SetKind("CustomResourceDefinition")
+	crd.SetName("sealedmanifests.gitseal.dev")
+	old := client.RawPatch(types.JSONPatchType, []byte(`[{"op": "remove", "path": "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties/class"}]`))
+	w.check(w.api.Patch(t.Context(), crd, old))
+	soon := func(o *controller.Options) { o.SetLeaveGrace(time.Second) }
+	first := w.run(soon)
+	second := w.run(soon, func(o *controller.Options) { o.Class = "second" })
+	probe := 0
+	w.eventually("the class is dropped", func() bool {
+		probe++
+		name := fmt.Sprint("probe", probe)
+		w.put(sealed{name: name, head: "spec:\n  class: second\n", data: map[string]string{"a": w.value("1")}})
+		return w.awaitReason(name, v1alpha1.ReasonApplied).Status.Class == nil
+	}, nil)
+	w.put(sealed{name: "db", head: "spec:\n  class: second\n", data: map[string]string{"a": w.value("1")}})
+	w.awaitReason("db", v1alpha1.ReasonApplied)
+	w.edit("db", func(m *v1alpha1.SealedManifest) { m.Spec.Suspend = true })
+	w.awaitReason("db", v1alpha1.ReasonSuspended)
+	time.Sleep(2 * time.Second)
+	first.rest()
+	second.rest()
+	if c := ready(w.get("db")); c.Reason != v1alpha1.ReasonSuspended {
+		t.Errorf("another controller says %s: %s", c.Reason, c.Message)
+	}
 }
 
 // TestAManifestThatLostItsLabelCanBeDeleted, and what was merged is taken back.

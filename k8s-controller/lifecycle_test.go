@@ -26,7 +26,7 @@ func TestManifestBecomesSecret(t *testing.T) {
 		t.Errorf("the Secret is owned by %+v", s.OwnerReferences)
 	}
 	want := v1alpha1.SealedManifestStatus{
-		ObservedGeneration: 1, ObservedDigest: m.Status.ObservedDigest, Keyring: w.keyring,
+		ObservedGeneration: 1, ObservedDigest: m.Status.ObservedDigest, Class: new(""), Keyring: w.keyring,
 		Keys:            []v1alpha1.KeyUse{{ID: w.id.Recipient().String(), Type: "age"}},
 		Integrity:       &v1alpha1.Integrity{MAC: opening.MACVerified, Context: opening.ContextStrict},
 		Resources:       []v1alpha1.Resource{{APIVersion: "v1", Kind: "Secret", Name: "db", UID: s.UID, ResourceVersion: s.ResourceVersion}},

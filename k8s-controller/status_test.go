@@ -21,7 +21,7 @@ import (
 func TestStatusAsStored(t *testing.T) {
 	at := metav1.NewTime(time.Now())
 	s := v1alpha1.SealedManifestStatus{
-		ObservedGeneration: 3, ObservedDigest: "sha256:00", Class: "blue", Keyring: "default", RolloutHash: "h", LastHandledReconcileAt: "now",
+		ObservedGeneration: 3, ObservedDigest: "sha256:00", Class: new("blue"), Keyring: "default", RolloutHash: "h", LastHandledReconcileAt: "now",
 		Keys:            []v1alpha1.KeyUse{{ID: "age1", Type: "age"}},
 		Integrity:       &v1alpha1.Integrity{MAC: "Verified", Context: "Strict"},
 		Resources:       []v1alpha1.Resource{{APIVersion: "v1", Kind: "Secret", Name: "a", UID: "u", ResourceVersion: "7", Merged: true}},

@@ -265,7 +265,7 @@ func TestFinalizerNeverHoldsForEver(t *testing.T) {
 		name              string
 		terminating       bool
 		class             string
-		was               *string // the class of the status; nil: there is no status
+		was               *string // the class of the status
 		err               error
 		after             time.Duration
 		released, unbound bool
@@ -284,11 +284,7 @@ func TestFinalizerNeverHoldsForEver(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := m.DeepCopy()
-			m.Spec.Class = c.class
-			if c.was != nil {
-				m.Status.Class = *c.was
-				m.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonApplied}}
-			}
+			m.Spec.Class, m.Status.Class = c.class, c.was
 			released, unbound, events := controller.Finish(m, c.terminating, c.err, deleted.Add(c.after))
 			if released != c.released || unbound != c.unbound || events != c.events {
 				t.Errorf("released: %v, without the finalizer: %v, %d events", released, unbound, events)

@@ -105,7 +105,7 @@ func (v verdict) succeed() verdict {
 // one is made.
 func (v verdict) status(m *v1alpha1.SealedManifest, now time.Time) v1alpha1.SealedManifestStatus {
 	s := *m.Status.DeepCopy()
-	s.Class = m.Spec.Class
+	s.Class = new(m.Spec.Class)
 	if v.result == metrics.ResultSuspended {
 		suspended(&s, now)
 		return s

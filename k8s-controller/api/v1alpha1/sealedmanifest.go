@@ -231,8 +231,9 @@ type SealedManifestStatus struct {
 	// ObservedDigest is of all that the result depends on: the sealed form, and the
 	// keyring's policy. Never of plaintext.
 	ObservedDigest string `json:"observedDigest,omitempty"`
-	// Class of the controller that wrote this.
-	Class string `json:"class,omitempty"`
+	// Class of the controller that wrote this, "" if it has none. If it is absent, that is
+	// not known.
+	Class *string `json:"class,omitempty"`
 	// Keyring that was used.
 	Keyring string `json:"keyring,omitempty"`
 	// Keys that opened the sealed form: those a reader of them must not lose.
