@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path"
 	"path/filepath"
 	"strings"
@@ -14,7 +12,6 @@ import (
 
 	"github.com/gitseal/gitseal/cmd/internal/gitrepo"
 	"github.com/gitseal/gitseal/cmd/internal/rules"
-	"github.com/gitseal/gitseal/cmd/internal/scan"
 )
 
 // errTooLarge: a file is larger than anything that is looked at.
@@ -52,40 +49,6 @@ func (c *configCache) config(file string) (*rules.Config, string, error) {
 		c.byFolder[folder] = e
 	}
 	return e.config, e.name, e.err
-}
-
-func (t *workTree) read(f *target) ([]byte, error) { return t.beside(f.path) }
-
-func (t *workTree) beside(file string) ([]byte, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > maxBlob {
-		return largeHead(f)
-	}
-	data := make([]byte, info.Size())
-	n, err := io.ReadFull(f, data)
-	if err == io.ErrUnexpectedEOF || err == io.EOF {
-		err = nil
-	}
-	return data[:n], err
-}
-
-// largeHead stands for a file that is too large to be read: what is no text would not be
-// looked through anyway.
-func largeHead(f *os.File) ([]byte, error) {
-	head := make([]byte, 8<<10)
-	n, err := io.ReadFull(f, head)
-	if _, wide := scan.FromUTF16(head[:n]); err != nil || scan.IsText(head[:n]) || wide {
-		return nil, errTooLarge
-	}
-	return head[:n], nil
 }
 
 // gitTree is the files of a commit, or of the index if it has no name.

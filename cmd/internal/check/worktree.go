@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
 	"github.com/gitseal/gitseal/cmd/internal/gitrepo"
 	"github.com/gitseal/gitseal/cmd/internal/rules"
+	"github.com/gitseal/gitseal/cmd/internal/scan"
 	"github.com/gitseal/gitseal/cmd/internal/workset"
 )
 
@@ -74,6 +76,40 @@ func newWorkTree(ctx context.Context, s *Set) *workTree {
 		return e
 	}
 	return t
+}
+
+func (t *workTree) read(f *target) ([]byte, error) { return t.beside(f.path) }
+
+func (t *workTree) beside(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > maxBlob {
+		return largeHead(f)
+	}
+	data := make([]byte, info.Size())
+	n, err := io.ReadFull(f, data)
+	if err == io.ErrUnexpectedEOF || err == io.EOF {
+		err = nil
+	}
+	return data[:n], err
+}
+
+// largeHead stands for a file that is too large to be read: what is no text would not be
+// looked through anyway.
+func largeHead(f *os.File) ([]byte, error) {
+	head := make([]byte, 8<<10)
+	n, err := io.ReadFull(f, head)
+	if _, wide := scan.FromUTF16(head[:n]); err != nil || scan.IsText(head[:n]) || wide {
+		return nil, errTooLarge
+	}
+	return head[:n], nil
 }
 
 // indexedConfig returns the configuration that the index names in a folder.
