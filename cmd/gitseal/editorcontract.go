@@ -153,7 +153,7 @@ func (r *sealRun) sealOver(ctx context.Context, in input) error {
 func (r *sealRun) resealOver(ctx context.Context, in input, current []byte) (*rewriteResult, error) {
 	was := in
 	was.path, was.data = in.rulePath, current
-	rw := rewriter{planner: r.planner, std: r.std, ui: r.ui}
+	rw := r.rewriter()
 	opened, _, err := rw.open(ctx, was)
 	if err != nil {
 		return nil, &fileError{name: in.name, unsealing: true, err: err}
@@ -183,7 +183,7 @@ func (r *sealRun) resealOver(ctx context.Context, in input, current []byte) (*re
 
 // sealNew seals a file that does not exist yet, as its rule says or its version in git is.
 func (r *sealRun) sealNew(ctx context.Context, in input) error {
-	rw := rewriter{planner: r.planner, std: r.std, ui: r.ui}
+	rw := r.rewriter()
 	j, err := rw.newJob(ctx, in)
 	if err == nil {
 		j.action = actionSealed

@@ -37,8 +37,7 @@ func (r *rewriter) passExposing(in input, exposed []*formats.Path, from ...input
 
 // passExposing is that of a rewriter, for what was sealed in a job.
 func (r *sealRun) passExposing(j *sealJob, in input, from ...input) error {
-	rw := rewriter{planner: r.planner, std: r.std, ui: r.ui}
-	return rw.passExposing(in, j.sealed.Exposed, from...)
+	return r.rewriter().passExposing(in, j.sealed.Exposed, from...)
 }
 
 // warnOfNowPlain names what was sealed in the version before, and is not any more.

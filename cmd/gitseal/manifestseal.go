@@ -29,7 +29,7 @@ func notManifestFormat(in input) error {
 // it is called now. It needs an identity: the MACs change.
 func (r *sealRun) remake(ctx context.Context, j *sealJob) error {
 	in := j.in
-	rw := rewriter{planner: r.planner, std: r.std, ui: r.ui}
+	rw := r.rewriter()
 	o, err := cipher.Open(ctx, in.format, in.data, r.ids.openOptions())
 	if err != nil {
 		return err

@@ -149,21 +149,25 @@ func (r *sealRun) run(ctx context.Context) error {
 			return &fileError{name: j.in.name, err: err}
 		}
 	}
-	err = forAll(ctx, len(jobs), inFlight(in), func(i int) error {
-		defer r.ui.step("sealing", i+1, len(jobs))
-		if err := r.seal(ctx, jobs[i]); err != nil {
-			return &fileError{name: jobs[i].in.name, err: err}
-		}
-		return nil
-	})
-	r.ui.stepsDone()
-	if err != nil {
+	if err := r.sealAll(ctx, jobs, inFlight(in)); err != nil {
 		return err
 	}
 	if err := r.write(jobs); err != nil {
 		return err
 	}
 	return r.report(jobs)
+}
+
+// sealAll seals files in memory, several at a time.
+func (r *sealRun) sealAll(ctx context.Context, jobs []*sealJob, atOnce int) error {
+	defer r.ui.stepsDone()
+	return forAll(ctx, len(jobs), atOnce, func(i int) error {
+		defer r.ui.step("sealing", i+1, len(jobs))
+		if err := r.seal(ctx, jobs[i]); err != nil {
+			return &fileError{name: jobs[i].in.name, err: err}
+		}
+		return nil
+	})
 }
 
 func (r *sealRun) checkFlags(in []input) error {
@@ -179,6 +183,11 @@ func (r *sealRun) checkFlags(in []input) error {
 		return err
 	}
 	return r.checkOver(in[0])
+}
+
+// rewriter does for a seal what commands that change sealed files do.
+func (r *sealRun) rewriter() *rewriter {
+	return &rewriter{planner: r.planner, std: r.std, ui: r.ui}
 }
 
 // seal seals one file in memory.
