@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"runtime"
 	"slices"
 	"time"
 
@@ -35,6 +34,11 @@ var ErrOptions = errors.New("wrong options")
 // DefaultResync is how often what cannot be watched is applied again.
 const DefaultResync = 10 * time.Minute
 
+// DefaultMaxConcurrent is how many manifests are worked on at a time. More CPUs are no
+// reason for more: most of the time is the API server's, and a large manifest takes
+// 10 MiB, of the 512 that deploy gives a Pod.
+const DefaultMaxConcurrent = 16
+
 // Options say what a controller does. Only Config and KeyringNamespace are needed.
 type Options struct {
 	// Config is the connection to the API server.
@@ -59,8 +63,8 @@ type Options struct {
 	Rollout bool
 	// Impersonate lets manifests name service accounts (spec.serviceAccountName).
 	Impersonate bool
-	// MaxConcurrent is the number of manifests worked on at a time; 2 for each CPU and
-	// at least 16 if 0.
+	// MaxConcurrent is the number of manifests worked on at a time, DefaultMaxConcurrent
+	// if 0.
 	MaxConcurrent int
 
 	// LeaderElect lets one of several replicas work, the others stand by: those with the
@@ -105,7 +109,7 @@ func (o Options) complete() (Options, error) {
 		o.Resync = DefaultResync
 	}
 	if o.MaxConcurrent == 0 {
-		o.MaxConcurrent = max(16, 2*runtime.GOMAXPROCS(0))
+		o.MaxConcurrent = DefaultMaxConcurrent
 	}
 	or(&o.watchGrace, watchGrace)
 	or(&o.listGrace, listGrace)

@@ -94,7 +94,7 @@ func rightFlags() []cli.Flag {
 		&cli.DurationFlag{Name: "resync", Value: controller.DefaultResync, Usage: "how often what cannot be watched is applied again", EnvVars: env("resync")},
 		yesNo("rollout", false, "restart workloads where spec.rollout asks for it"),
 		yesNo("impersonate", false, "apply other kinds than Secrets in the name of spec.serviceAccountName"),
-		&cli.IntFlag{Name: "max-concurrent", Usage: "work on `N` manifests at a time; 0 is 2 for each CPU, and at least 16", EnvVars: env("max-concurrent")},
+		&cli.IntFlag{Name: "max-concurrent", Usage: fmt.Sprintf("work on `N` manifests at a time; 0 is %d", controller.DefaultMaxConcurrent), EnvVars: env("max-concurrent")},
 	}
 }
 
