@@ -14,6 +14,7 @@ import (
 	"github.com/gitseal/gitseal/cmd/internal/atomicfile"
 	"github.com/gitseal/gitseal/cmd/internal/gitrepo"
 	"github.com/gitseal/gitseal/cmd/internal/readers"
+	"github.com/gitseal/gitseal/cmd/internal/rules"
 	"github.com/gitseal/gitseal/keysources"
 )
 
@@ -69,6 +70,9 @@ func runInit(c *cli.Context, s std, u *ui) error {
 	if _, err := os.Lstat(name); err == nil {
 		return initIdentity(c, s, u, name)
 	}
+	if err := notLeftOut(c.Context, name); err != nil {
+		return err
+	}
 	set, err := initialReaders(c, s, u)
 	if err != nil {
 		return err
@@ -94,6 +98,9 @@ func runInit(c *cli.Context, s std, u *ui) error {
 // initIdentity makes an identity for somebody who has none, where rules are there already:
 // a newcomer, whom those who can open the files have to let in.
 func initIdentity(c *cli.Context, s std, u *ui, rulesFile string) error {
+	if _, err := rules.Load(rulesFile); err != nil {
+		return err // no colleague could let anybody in by these
+	}
 	there := &commandError{code: exitWrongState, text: rulesFile + " exists already, and is left as it is",
 		hint: "edit it to change rules; gitseal seal FILE uses it"}
 	named, err := readersFromFlags(c)

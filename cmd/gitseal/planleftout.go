@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 
+	"github.com/gitseal/gitseal/cmd/internal/atomicfile"
 	"github.com/gitseal/gitseal/cmd/internal/gitrepo"
 	"github.com/gitseal/gitseal/cmd/internal/rules"
 )
@@ -44,6 +45,21 @@ func (b *ruleBook) onDisk(ctx context.Context, c *rules.Config) error {
 		return nil
 	}
 	return leftOutError(ctx, c.Path, root, "is left out of the sparse checkout, and a rule of it has to change")
+}
+
+// notLeftOut refuses the name of a configuration that is to be made, if git has one of that
+// name and a sparse checkout leaves it out.
+func notLeftOut(ctx context.Context, name string) error {
+	resolved, err := atomicfile.Resolve(name)
+	if err != nil {
+		return err
+	}
+	var all rules.LeftOut
+	path, root, err := all.Nearer(ctx, name, "")
+	if err != nil || path != resolved {
+		return err
+	}
+	return leftOutError(ctx, path, root, "exists already, and is left out of the sparse checkout")
 }
 
 // leftOutError says what is wrong with a configuration that a sparse checkout leaves out, and
