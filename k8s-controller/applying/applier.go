@@ -180,6 +180,12 @@ func (r *run) settle(ctx context.Context, t *target, s state) error {
 	if r.warns() && s.exists && s.looked && !s.adopt {
 		return r.compare(ctx, t, s)
 	}
+	if s.left != nil {
+		var err error
+		if s.rv, err = r.bequeath(ctx, t, s.left); err != nil {
+			return err
+		}
+	}
 	return r.put(ctx, t, s)
 }
 
@@ -197,6 +203,9 @@ type state struct {
 	adopt bool
 	// looked: it is not as the status says that it was written last.
 	looked bool
+	// left is set if it is to be merged into, and our field manager has fields of it that
+	// are not the manifest's: one that is no more left them.
+	left *metav1.PartialObjectMetadata
 }
 
 // expected returns what the status and the cache say of an object, and whether that is

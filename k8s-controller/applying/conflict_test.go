@@ -278,3 +278,90 @@ func TestMergeOfAnotherTypeIsRefused(t *testing.T) {
 		t.Errorf("got %s", s.Type)
 	}
 }
+
+// TestMergeKeepsWhatAnotherManifestLeft: the fields of one that is no more still have our
+// field manager's name, and are not those of the one that is merged now.
+func TestMergeKeepsWhatAnotherManifestLeft(t *testing.T) {
+	for mode, make := range map[string]func(*testing.T) *bed{"full": func(t *testing.T) *bed { return newBed(t) }, "write-only": newWriteOnly} {
+		t.Run(mode, func(t *testing.T) {
+			b := make(t)
+			o := b.secret("db", "a=1", "b=2")
+			o.Secret.Labels = map[string]string{"example.com/left": "1"}
+			b.apply(b.manifest("first", deletion(v1alpha1.DeletionOrphan)), o)
+			b.kubectl("delete", "sealedmanifest", "first")
+			m := b.manifest("second", conflict(v1alpha1.ConflictMerge))
+			f := b.fails(v1alpha1.ReasonTargetConflict, true, m, b.secret("db", "c=3"))
+			if !strings.Contains(f.Message, "remove the annotation "+v1alpha1.ManifestAnnotation) {
+				t.Errorf("got %s", f.Message)
+			}
+			b.disclaim("db")
+			before := b.live("db").ResourceVersion
+			f = b.fails(v1alpha1.ReasonTargetConflict, true, m, b.secret("db", "a=1", "c=3"))
+			if s := b.wantData("db", "a=1", "b=2"); !strings.Contains(f.Message, ".data.a") || s.ResourceVersion != before {
+				t.Errorf("it was written, or got %s", f.Message)
+			}
+			b.apply(m, b.secret("db", "c=3"))
+			b.wantData("db", "a=1", "b=2", "c=3")
+			b.edit(m)
+			b.apply(m, b.secret("db", "d=4"))
+			b.wantData("db", "a=1", "b=2", "d=4")
+
+			// The second one ends without taking back what it has, and a third one comes.
+			b.disclaim("db")
+			b.kubectl("delete", "sealedmanifest", "second")
+			m = b.manifest("third", conflict(v1alpha1.ConflictMerge))
+			for _, taken := range []string{"a", "d"} {
+				b.fails(v1alpha1.ReasonTargetConflict, true, m, b.secret("db", taken+"=5"))
+			}
+			b.apply(m, b.secret("db", "e=5"))
+			b.wantData("db", "a=1", "b=2", "d=4", "e=5")
+			for _, taken := range []string{"a", "d"} {
+				b.edit(m)
+				b.fails(v1alpha1.ReasonTargetConflict, true, m, b.secret("db", taken+"=6"))
+			}
+			b.edit(m)
+			b.apply(m, b.secret("db", "e=6"))
+			b.markDeleted(m)
+			if err := b.applier.Release(t.Context(), m); err != nil {
+				t.Fatal(err)
+			}
+			s := b.wantData("db", "a=1", "b=2", "d=4")
+			if len(s.Labels) != 1 || s.Labels["example.com/left"] != "1" || len(s.Annotations) > 0 {
+				t.Errorf("got labels %v, annotations %v", s.Labels, s.Annotations)
+			}
+		})
+	}
+}
+
+// TestMergeIntoWhatAnotherManifestLeftToAController, whose object it is then, whatever our
+// annotation says.
+func TestMergeIntoWhatAnotherManifestLeftToAController(t *testing.T) {
+	b := newBed(t)
+	b.apply(b.manifest("first", deletion(v1alpha1.DeletionOrphan)), b.secret("db", "a=1"))
+	b.kubectl("delete", "sealedmanifest", "first")
+	b.kubectl("patch", "secret", "db", "--type=merge", "-p",
+		`{"metadata":{"ownerReferences":[{"apiVersion":"example.com/v1","kind":"ExternalSecret","name":"e","uid":"u","controller":true}]}}`)
+	b.apply(b.manifest("second", conflict(v1alpha1.ConflictMerge)), b.secret("db", "b=2"))
+	if s := b.wantData("db", "a=1", "b=2"); s.Annotations[v1alpha1.ManifestAnnotation] != "second" || len(s.OwnerReferences) != 1 {
+		t.Errorf("got annotations %v, owners %v", s.Annotations, s.OwnerReferences)
+	}
+}
+
+// disclaim does what the refusal of a Secret that another manifest left says.
+func (b *bed) disclaim(name string) {
+	b.t.Helper()
+	b.kubectl("annotate", "secret", name, v1alpha1.ManifestAnnotation+"-")
+}
+
+// TestMergeKnowsItsOwnWithoutTheMark: others remove annotations that they do not know. The
+// inventory says whose the fields are, then.
+func TestMergeKnowsItsOwnWithoutTheMark(t *testing.T) {
+	b := newBed(t)
+	b.kubectl("create", "secret", "generic", "db", "--from-literal=theirs=1")
+	m := b.manifest("db", conflict(v1alpha1.ConflictMerge))
+	b.apply(m, b.secret("db", "a=1"))
+	b.disclaim("db")
+	b.edit(m)
+	b.apply(m, b.secret("db", "b=2"))
+	b.wantData("db", "b=2", "theirs=1")
+}

@@ -2,14 +2,11 @@ package applying
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"strconv"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gitseal/gitseal/k8s-controller/api/v1alpha1"
 )
@@ -61,10 +58,6 @@ func (r *run) disown(ctx context.Context, t *target, res v1alpha1.Resource) erro
 	if err != nil {
 		return err
 	}
-	patch := []operation{
-		{"replace", "/metadata/uid", string(o.UID)},
-		{"replace", "/metadata/resourceVersion", o.ResourceVersion},
-	}
 	drop := r.ownerships(o)
 	if len(drop) == 0 || o.UID != res.UID {
 		return nil
@@ -72,14 +65,7 @@ func (r *run) disown(ctx context.Context, t *target, res v1alpha1.Resource) erro
 	if err := r.confirm(ctx, false); err != nil {
 		return err
 	}
-	data, err := json.Marshal(append(patch, drop...))
-	if err != nil {
-		return err
-	}
-	out := &metav1.PartialObjectMetadata{}
-	out.SetGroupVersionKind(t.gvk)
-	out.Namespace, out.Name = o.Namespace, o.Name
-	err = t.client.Patch(ctx, out, client.RawPatch(types.JSONPatchType, data), client.FieldOwner(FieldManager))
+	_, err = r.operate(ctx, t, o, drop)
 	if isAbsent(err) {
 		return nil
 	}

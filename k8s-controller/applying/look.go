@@ -32,13 +32,19 @@ func (r *run) look(ctx context.Context, t *target) (state, error) {
 		return state{}, retry(v1alpha1.ReasonTargetConflict, "%s is being deleted, and waits for %s", t, listed(meta.Finalizers))
 	}
 	s := state{exists: true, uid: meta.UID, rv: meta.ResourceVersion, looked: true}
-	switch holder := r.holder(meta); {
+	holder := r.holder(meta)
+	switch {
 	case holder.manifest != "":
 		return state{}, retry(v1alpha1.ReasonTargetConflict,
 			"%s belongs to SealedManifest/%s: rename one of the two, or remove the annotation %s from it", t, holder.manifest, v1alpha1.ManifestAnnotation)
 	case t.merge:
-		if err := unowned(t, meta); err != nil {
+		res, _ := r.recorded(t)
+		mine := holder.ours || res.UID == meta.UID
+		if err := unowned(t, meta, mine); err != nil {
 			return state{}, err
+		}
+		if !mine && managed(meta) >= 0 {
+			s.left = meta
 		}
 	case holder.ours && !holder.merged:
 	case r.m.Spec.ConflictPolicy == v1alpha1.ConflictAdopt && holder.controller == "":
@@ -51,14 +57,15 @@ func (r *run) look(ctx context.Context, t *target) (state, error) {
 
 // unowned fails if somebody else owns a key that is to be merged, whatever its value: an
 // equal one must look like any other to whoever may make manifests but not read the
-// object, and would be taken from its owner once it was ours, too.
-func unowned(t *target, o metav1.Object) error {
+// object, and would be taken from its owner once it was ours, too. What our field manager
+// owns is the manifest's only if mine is set: else another one left it.
+func unowned(t *target, o metav1.Object, mine bool) error {
 	if len(o.GetManagedFields()) == 0 && len(t.keys()) > 0 {
 		return retry(v1alpha1.ReasonTargetConflict, "%s does not say who owns its keys (metadata.managedFields): nothing can be merged into it", t)
 	}
 	taken := map[string]bool{}
 	for _, e := range o.GetManagedFields() {
-		if isOurEntry(e) {
+		if mine && isOurEntry(e) {
 			continue
 		}
 		for _, at := range []string{"data", "binaryData"} {

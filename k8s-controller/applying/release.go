@@ -33,29 +33,60 @@ func (r *run) release(ctx context.Context, t *target, o *metav1.PartialObjectMet
 		}
 		values = false // what is left cannot be without our fields
 	}
-	patch := []operation{
-		{"replace", "/metadata/uid", string(o.UID)},
-		{"replace", "/metadata/resourceVersion", o.ResourceVersion},
-	}
-	drop, err := owned(o, values)
+	patch, err := removal(o, values)
 	if err != nil {
 		return err
-	}
-	for _, path := range drop {
-		patch = append(patch, operation{Op: "remove", Path: pointer(path...)})
 	}
 	patch = append(patch, r.ownerships(o)...)
 	if i := managed(o); i >= 0 {
 		patch = append(patch, operation{Op: "remove", Path: pointer("metadata", "managedFields", strconv.Itoa(i))})
 	}
-	data, err := json.Marshal(patch)
+	_, err = r.operate(ctx, t, o, patch)
+	return err
+}
+
+// orphanManager begins the names of the field managers that have what was left.
+const orphanManager = "gitseal-orphan"
+
+// bequeath makes the fields of our manager those of another one, and removes our marks.
+// So what an earlier manifest left in an object is nobody's to remove who merges into it
+// now. It returns the object's version. The name of that manager is a new one: of two
+// entries with the same name the server forgets the first.
+func (r *run) bequeath(ctx context.Context, t *target, o *metav1.PartialObjectMetadata) (version string, err error) {
+	patch, err := removal(o, false)
 	if err != nil {
-		return err
+		return "", err
+	}
+	entry := pointer("metadata", "managedFields", strconv.Itoa(managed(o)), "manager")
+	return r.operate(ctx, t, o, append(patch, operation{"replace", entry, orphanManager + "-" + o.ResourceVersion}))
+}
+
+// removal are the operations that remove our marks and, if values is set, the values
+// that only we own.
+func removal(o metav1.Object, values bool) ([]operation, error) {
+	drop, err := owned(o, values)
+	var out []operation
+	for _, path := range drop {
+		out = append(out, operation{Op: "remove", Path: pointer(path...)})
+	}
+	return out, err
+}
+
+// operate sends operations on an object that still is as it was read, and returns its
+// version then.
+func (r *run) operate(ctx context.Context, t *target, o *metav1.PartialObjectMetadata, operations []operation) (version string, err error) {
+	data, err := json.Marshal(append([]operation{
+		{"replace", "/metadata/uid", string(o.UID)},
+		{"replace", "/metadata/resourceVersion", o.ResourceVersion},
+	}, operations...))
+	if err != nil {
+		return "", err
 	}
 	out := &metav1.PartialObjectMetadata{}
 	out.SetGroupVersionKind(t.gvk)
 	out.Namespace, out.Name = o.Namespace, o.Name
-	return t.client.Patch(ctx, out, client.RawPatch(types.JSONPatchType, data), client.FieldOwner(FieldManager))
+	err = t.client.Patch(ctx, out, client.RawPatch(types.JSONPatchType, data), client.FieldOwner(FieldManager))
+	return out.ResourceVersion, err
 }
 
 // empty applies nothing, which removes the fields that only we own.
