@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -26,6 +27,7 @@ type entry struct {
 	// What the last write of the status gave, until the cache has it.
 	version    string
 	generation int64
+	finalizers []string
 	status     *v1alpha1.SealedManifestStatus
 	// due is when what cannot be watched is applied again.
 	due time.Time
@@ -56,6 +58,7 @@ func newMemory() *memory { return &memory{entries: make(map[types.NamespacedName
 func (y *memory) wrote(m *v1alpha1.SealedManifest) {
 	y.change(m, func(e *entry) {
 		e.version, e.generation, e.status = m.ResourceVersion, m.Generation, m.Status.DeepCopy()
+		e.finalizers = slices.Clone(m.Finalizers)
 	})
 }
 
@@ -64,7 +67,8 @@ func (y *memory) wrote(m *v1alpha1.SealedManifest) {
 // generation, and the cache is about to say so.
 //
 // Without this, the inventory of a stale status would be believed, and the next
-// write would drop an object from it.
+// write would drop an object from it. All that a write replaces as a whole has to be of
+// the version that it is for: so have the finalizers.
 func (y *memory) catchUp(m *v1alpha1.SealedManifest) bool {
 	upToDate := true
 	y.change(m, func(e *entry) {
@@ -72,14 +76,14 @@ func (y *memory) catchUp(m *v1alpha1.SealedManifest) bool {
 			return
 		}
 		if !older(m.ResourceVersion, e.version) {
-			e.version, e.status = "", nil
+			e.version, e.finalizers, e.status = "", nil, nil
 			return
 		}
 		if e.generation > m.Generation {
 			upToDate = false
 			return
 		}
-		m.ResourceVersion = e.version
+		m.ResourceVersion, m.Finalizers = e.version, slices.Clone(e.finalizers)
 		e.status.DeepCopyInto(&m.Status)
 	})
 	return upToDate
@@ -104,7 +108,7 @@ func (y *memory) leads(o metav1.Object) bool {
 // doubt drops the status that is remembered of a SealedManifest: the API server has
 // another one.
 func (y *memory) doubt(m *v1alpha1.SealedManifest) {
-	y.change(m, func(e *entry) { e.version, e.status = "", nil })
+	y.change(m, func(e *entry) { e.version, e.finalizers, e.status = "", nil, nil })
 }
 
 // older reports whether version a is known to be older than b.

@@ -42,7 +42,7 @@ type statusWriter struct {
 }
 
 // write makes next the status of m, if it is another, and gives m the version that the
-// API server returned. It reports whether it wrote. That the manifest is gone is no
+// API server returned, and that version's finalizers. It reports whether it wrote. That the manifest is gone is no
 // error.
 func (w statusWriter) write(ctx context.Context, m *v1alpha1.SealedManifest, next v1alpha1.SealedManifestStatus) (bool, error) {
 	if equality.Semantic.DeepEqual(m.Status, next) {
@@ -56,7 +56,7 @@ func (w statusWriter) write(ctx context.Context, m *v1alpha1.SealedManifest, nex
 		out, err := w.send(ctx, last, next, try < statusTries)
 		switch {
 		case err == nil:
-			m.ResourceVersion, m.Generation, m.Status = out.ResourceVersion, out.Generation, stored(next)
+			m.ResourceVersion, m.Generation, m.Finalizers, m.Status = out.ResourceVersion, out.Generation, out.Finalizers, stored(next)
 			return true, nil
 		case apierrors.IsNotFound(err):
 			return false, nil

@@ -2,6 +2,7 @@ package controller_test
 
 import (
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -102,9 +103,11 @@ func TestMemoryOutlivesStaleCache(t *testing.T) {
 		return m
 	}
 	y := controller.NewMemory()
-	y.Wrote(at("1000", 2, "a", "b"))
+	newest := at("1000", 2, "a", "b")
+	newest.Finalizers = []string{"theirs"}
+	y.Wrote(newest)
 	stale := at("999", 2, "a")
-	if !y.CatchUp(stale) || len(stale.Status.Resources) != 2 || stale.ResourceVersion != "1000" {
+	if !y.CatchUp(stale) || len(stale.Status.Resources) != 2 || stale.ResourceVersion != "1000" || !slices.Equal(stale.Finalizers, newest.Finalizers) {
 		t.Errorf("the stale one became %+v", stale)
 	}
 	if y.CatchUp(at("998", 1, "a")) {
