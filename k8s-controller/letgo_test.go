@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/gitseal/gitseal/k8s-controller/api/v1alpha1"
 	"github.com/gitseal/gitseal/keysources/age"
 )
@@ -32,6 +34,12 @@ func TestOrphanNeedsNoOpening(t *testing.T) {
 			w.awaitReason(c.name, c.reason)
 			w.eventually("nobody owns the Secret", func() bool { return len(w.secret(c.name).OwnerReferences) == 0 }, nil)
 			w.awaitData(c.name, data)
+			// Back again takes a pass that applies it, whatever is done about drift.
+			w.put(sealed{name: c.name, head: "spec:\n  driftPolicy: Warn\n", data: data})
+			w.awaitReason(c.name, v1alpha1.ReasonApplied)
+			if metav1.GetControllerOf(w.secret(c.name)) == nil {
+				t.Error("nobody owns the Secret")
+			}
 		})
 	}
 	// What is not tried again is in the log, once.
