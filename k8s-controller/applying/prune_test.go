@@ -136,3 +136,30 @@ func TestPruneOfAMergedSecretTakesOnlyOurKeys(t *testing.T) {
 		t.Errorf("left behind: labels %v, annotations %v", s.Labels, s.Annotations)
 	}
 }
+
+// TestTargetsAreExchangedByAThirdName: neither of two manifests lets its Secret go before
+// it has the new one.
+func TestTargetsAreExchangedByAThirdName(t *testing.T) {
+	b := newBed(t)
+	one, two := b.manifest("one"), b.manifest("two")
+	b.apply(one, b.secret("x", "a=1"))
+	b.apply(two, b.secret("y", "a=2"))
+	b.edit(one)
+	b.edit(two)
+	for range 2 {
+		b.fails(v1alpha1.ReasonTargetConflict, true, one, b.secret("y", "a=1"))
+		b.fails(v1alpha1.ReasonTargetConflict, true, two, b.secret("x", "a=2"))
+	}
+	b.wantData("x", "a=1")
+	b.wantData("y", "a=2")
+	b.edit(one)
+	b.apply(one, b.secret("third", "a=1"))
+	b.apply(two, b.secret("x", "a=2"))
+	b.edit(one)
+	b.apply(one, b.secret("y", "a=1"))
+	b.wantData("x", "a=2")
+	b.wantData("y", "a=1")
+	if b.live("third") != nil {
+		t.Error("the third is still there")
+	}
+}
