@@ -28,8 +28,8 @@ type keeper struct {
 	live    client.Reader
 	secrets cache.Cache
 	events  events.EventRecorder
-	// latest is what was loaded of a keyring.
-	latest func(name string) (latest, bool)
+	// loaded is what was loaded of a keyring as it is.
+	loaded func(*v1alpha1.SealKeyring) (latest, bool)
 	// blocked are the keyrings of which it was said that they cannot be renewed. There
 	// is one worker, which alone uses it.
 	blocked map[string]bool
@@ -49,7 +49,7 @@ func (k *keeper) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, 
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	loaded, ok := k.latest(req.Name)
+	loaded, ok := k.loaded(&kr)
 	if !ok {
 		return ctrl.Result{}, nil // the loader will tell
 	}

@@ -34,6 +34,7 @@ type loader struct {
 // latest is what was loaded last of a keyring.
 type latest struct {
 	keyring.Loaded
+	uid        types.UID
 	generation int64
 }
 
@@ -42,6 +43,13 @@ func (l *loader) latestOf(name string) (latest, bool) {
 	defer l.mu.Unlock()
 	found, ok := l.latest[name]
 	return found, ok
+}
+
+// loaded returns what was loaded of a keyring as it is: not as it was before it was
+// changed, and not of another one that had its name.
+func (l *loader) loaded(kr *v1alpha1.SealKeyring) (latest, bool) {
+	found, ok := l.latestOf(kr.Name)
+	return found, ok && found.uid == kr.UID && found.generation == kr.Generation
 }
 
 // Reconcile loads one keyring.
@@ -54,6 +62,9 @@ func (l *loader) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, 
 	}
 	if err != nil {
 		return ctrl.Result{}, err
+	}
+	if before, ok := l.latestOf(kr.Name); ok && before.uid != kr.UID {
+		l.loader.Forget(kr.Name) // what services opened was for another one of that name
 	}
 	var secrets corev1.SecretList
 	if err := l.secrets.List(ctx, &secrets, client.InNamespace(l.Namespace)); err != nil {
@@ -82,7 +93,7 @@ func (l *loader) took(kr *v1alpha1.SealKeyring, loaded keyring.Loaded) time.Dura
 	const first, longest = time.Second, 5 * time.Minute
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.latest[kr.Name] = latest{Loaded: loaded, generation: kr.Generation}
+	l.latest[kr.Name] = latest{Loaded: loaded, uid: kr.UID, generation: kr.Generation}
 	if !loaded.Retry() {
 		delete(l.tries, kr.Name)
 		return 0

@@ -70,7 +70,7 @@ func (k *keeper) recipients(ctx context.Context) (map[string]string, error) {
 	for i := range all.Items {
 		kr := &all.Items[i]
 		list := kr.Status.Recipients
-		if loaded, ok := k.latest(kr.Name); ok {
+		if loaded, ok := k.loaded(kr); ok {
 			list = published(&kr.Status, loaded.Loaded)
 		}
 		if len(list) == 0 {

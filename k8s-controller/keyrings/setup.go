@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -91,7 +92,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		Options: o, keyrings: mgr.GetCache(), secrets: secrets, loader: keyring.NewLoader(o.Sources),
 		latest: map[string]latest{}, tries: map[string]int{}, changed: k.enqueue,
 	}
-	k.latest = l.latestOf
+	k.loaded = l.loaded
 	if err := mgr.Add(started{l}); err != nil {
 		return fmt.Errorf("adding the loader of keyrings: %w", err)
 	}
@@ -107,7 +108,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 func (l *loader) setup(mgr ctrl.Manager) error {
 	standby := false
 	return ctrl.NewControllerManagedBy(mgr).Named("keyring-loader").
-		For(&v1alpha1.SealKeyring{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		For(&v1alpha1.SealKeyring{}, builder.WithPredicates(keyringChanged())).
 		WatchesRawSource(source.Kind(l.secrets, &corev1.Secret{},
 			handler.TypedEnqueueRequestsFromMapFunc(l.keyringsOf))).
 		WithOptions(controller.Options{NeedLeaderElection: &standby, MaxConcurrentReconciles: 4}).
@@ -118,9 +119,18 @@ func (l *loader) setup(mgr ctrl.Manager) error {
 // the thousand, each status would ask for the next.
 func (k *keeper) setup(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("keyring-keeper").
-		For(&v1alpha1.SealKeyring{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		For(&v1alpha1.SealKeyring{}, builder.WithPredicates(keyringChanged())).
 		WatchesRawSource(source.Func(k.take)).
 		Complete(k)
+}
+
+// keyringChanged lets through what is loaded: not the status, which is our own. One that
+// was deleted and made anew while nobody could watch comes as an update of the one before
+// it, mostly of the same generation.
+func keyringChanged() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		return e.ObjectOld.GetUID() != e.ObjectNew.GetUID() || e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration()
+	}}
 }
 
 // newSecretCache returns a cache of the Secrets of one namespace. The manager's own is
