@@ -1,6 +1,9 @@
 package controller_test
 
 import (
+	"errors"
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -62,6 +65,39 @@ func TestWorkloadsRestartWhenContentChanges(t *testing.T) {
 	r.rest()
 	if n := templates(); n != 2 || r.count("gitseal_rollouts_total") != 1 {
 		t.Errorf("generation %d, %v rollouts", n, r.count("gitseal_rollouts_total"))
+	}
+}
+
+// TestRolloutThatIsTakenBack: a workload cannot be written, and the change is reverted in
+// git. What was restarted with it is restarted with what is in the Secret again.
+func TestRolloutThatIsTakenBack(t *testing.T) {
+	w := newWorld(t)
+	w.run(func(o *controller.Options) {
+		o.Rollout = true
+		o.Config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+			return roundTripper(func(r *http.Request) (*http.Response, error) {
+				if r.Method == http.MethodPatch && strings.HasSuffix(r.URL.Path, "/deployments/refused") {
+					return nil, errors.New("refused")
+				}
+				return next.RoundTrip(r)
+			})
+		})
+	})
+	for _, name := range []string{"first", "refused"} {
+		w.check(w.api.Create(t.Context(), deployment(w.ns, name, "db")))
+	}
+	was := w.manifest(sealed{name: "db", head: "spec:\n  rollout: Annotate\n", data: map[string]string{"a": w.value("1")}})
+	w.apply(was)
+	hash := w.await("db", "the content is noted", func(m *v1alpha1.SealedManifest) bool { return m.Status.RolloutHash != "" }).Status.RolloutHash
+	w.put(sealed{name: "db", head: "spec:\n  rollout: Annotate\n", data: map[string]string{"a": w.value("2")}})
+	w.await("db", "the rollout fails", func(m *v1alpha1.SealedManifest) bool { return ready(m).Status == metav1.ConditionFalse })
+	if got := w.restarts(); !slices.Equal(got, []int64{2, 1}) {
+		t.Fatalf("generations are %v, want that only the first was restarted", got)
+	}
+	w.apply(was)
+	m := w.awaitReason("db", v1alpha1.ReasonApplied)
+	if got := w.restarts(); !slices.Equal(got, []int64{3, 1}) || m.Status.RolloutHash != hash {
+		t.Errorf("generations are %v, the hash %s, which was %s", got, m.Status.RolloutHash, hash)
 	}
 }
 

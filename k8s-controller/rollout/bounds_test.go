@@ -56,6 +56,7 @@ func TestANamespaceThatIsBusyHoldsUpNobody(t *testing.T) {
 	other := &stage{t: t, cluster: s.cluster, client: s.client, ns: s.cluster.Namespace(t), own: s.own}
 	other.deploy(1)
 	hash := s.roll("", secret("db", "k", "one")).Hash
+	hash = s.pass(hash, secret("db", "k", "two")).Hash
 	other.roller = s.roller
 	otherHash := other.roll("", secret("db", "k", "one")).Hash
 
@@ -89,16 +90,16 @@ func TestANamespaceThatIsBusyHoldsUpNobody(t *testing.T) {
 	}
 }
 
-// TestACallStopsAtItsBoundsAndTheNextGoesOn: the hash stays the old one until all is
-// done.
+// TestACallStopsAtItsBoundsAndTheNextGoesOn: the hash stays the old one, with a mark,
+// until all is done.
 func TestACallStopsAtItsBoundsAndTheNextGoesOn(t *testing.T) {
 	s := newStage(t)
 	s.deploy(5)
 	s.roller = rollout.New(rollout.Options{Client: s.client, Namespace: s.own, PerPass: 2})
-	old := s.roll("", secret("db", "k", "one")).Hash
+	old := s.pass(s.roll("", secret("db", "k", "one")).Hash, secret("db", "k", "two")).Hash
 	var all []string
 	for _, want := range []int{2, 2, 1} {
-		got := s.roll(old, secret("db", "k", "two"))
+		got := s.pass(old, secret("db", "k", "two"))
 		if last := want == 1; got.Pending == last || (got.Hash == old) == last || len(got.Restarted) != want {
 			t.Fatalf("after %v: %+v", all, got)
 		}

@@ -103,12 +103,27 @@ func write(mac hash.Hash, b []byte) {
 // sums are the hashes of a manifest's Secrets. In a status they stand as
 //
 //	v1:KEY-ID NAME=HASH,NAME=HASH
+//
+// A + behind a hash says that workloads may have been restarted since, with another
+// content.
 type sums struct {
 	keyID  string
 	hashes map[string]string
+	begun  map[string]bool
 }
 
-const sumsVersion = "v1:"
+const (
+	sumsVersion = "v1:"
+	begunMark   = "+"
+)
+
+// change is a Secret's content that workloads have to be restarted with.
+type change struct {
+	// sum is its hash.
+	sum string
+	// back: it is what it was before a rollout began that did not end.
+	back bool
+}
 
 func (h *hasher) sums(m *v1alpha1.SealedManifest, secrets []*corev1.Secret) sums {
 	out := sums{keyID: h.id, hashes: make(map[string]string, len(secrets))}
@@ -122,7 +137,11 @@ func (h *hasher) sums(m *v1alpha1.SealedManifest, secrets []*corev1.Secret) sums
 func (s sums) String() string {
 	var list []string
 	for _, name := range slices.Sorted(maps.Keys(s.hashes)) {
-		list = append(list, name+"="+s.hashes[name])
+		mark := ""
+		if s.begun[name] {
+			mark = begunMark
+		}
+		list = append(list, name+"="+s.hashes[name]+mark)
 	}
 	return sumsVersion + s.keyID + " " + strings.Join(list, ",")
 }
@@ -135,28 +154,47 @@ func parseSums(text string) sums {
 		return sums{}
 	}
 	keyID, list, _ := strings.Cut(rest, " ")
-	out := sums{keyID: keyID, hashes: make(map[string]string)}
+	out := sums{keyID: keyID, hashes: make(map[string]string), begun: make(map[string]bool)}
 	for item := range strings.SplitSeq(list, ",") {
 		if name, sum, ok := strings.Cut(item, "="); ok {
-			out.hashes[name] = sum
+			out.hashes[name], out.begun[name] = strings.CutSuffix(sum, begunMark)
 		}
 	}
 	return out
 }
 
 // changedSince returns the Secrets that were known before with another content, and
-// their new hashes.
-func (s sums) changedSince(before sums) map[string]string {
-	out := make(map[string]string)
+// those with the same of which a rollout has begun.
+func (s sums) changedSince(before sums) map[string]change {
+	out := make(map[string]change)
 	if s.keyID != before.keyID {
 		return out
 	}
 	for name, sum := range s.hashes {
-		if old, known := before.hashes[name]; known && old != sum {
-			out[name] = sum
+		if old, known := before.hashes[name]; known && (old != sum || before.begun[name]) {
+			out[name] = change{sum: sum, back: old == sum}
 		}
 	}
 	return out
+}
+
+// haveBegun reports whether the rollouts of all that changed are marked as begun.
+func (s sums) haveBegun(changed map[string]change) bool {
+	for name := range changed {
+		if !s.begun[name] {
+			return false
+		}
+	}
+	return true
+}
+
+// begin marks the rollouts of what changed as begun.
+func (s sums) begin(changed map[string]change) sums {
+	s.begun = maps.Clone(s.begun)
+	for name := range changed {
+		s.begun[name] = true
+	}
+	return s
 }
 
 // keyCache keeps the hasher once there is one.

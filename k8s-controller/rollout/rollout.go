@@ -106,13 +106,14 @@ func (b *busy) free(namespace string) {
 
 // Result is what a roll did.
 type Result struct {
-	// Hash is what status.rolloutHash has to become. It is the old one as long as
-	// something is left to do.
+	// Hash is what status.rolloutHash has to become. As long as something is left to
+	// do, it is the old one with a mark that a rollout has begun.
 	Hash string
 	// Restarted are the workloads whose template was changed, as Kind/name.
 	Restarted []string
-	// Pending: Roll has to be called again, in a while. It stopped at its bounds, or
-	// another call is at work in the namespace.
+	// Pending: Roll has to be called again, in a while, once the status has Hash. It
+	// is about to begin, stopped at its bounds, or another call is at work in the
+	// namespace.
 	Pending bool
 }
 
@@ -121,8 +122,10 @@ type Result struct {
 // status does not know are only noted: nobody has seen them change.
 //
 // It is called after the Secrets were written and before the status is, so that a
-// crash in between is made up for. A manifest that does not ask for rollouts has the
-// empty hash.
+// crash in between is made up for. Nothing is restarted before the status says that a
+// rollout has begun: should the content become again what it was, what was restarted
+// meanwhile is found by that. A manifest that does not ask for rollouts has the empty
+// hash.
 func (r *Roller) Roll(ctx context.Context, m *v1alpha1.SealedManifest, secrets []*corev1.Secret) (Result, error) {
 	if m.Spec.Rollout != v1alpha1.RolloutAnnotate {
 		return Result{}, nil
@@ -131,30 +134,32 @@ func (r *Roller) Roll(ctx context.Context, m *v1alpha1.SealedManifest, secrets [
 	if err != nil {
 		return Result{Hash: m.Status.RolloutHash}, err
 	}
-	next := h.sums(m, secrets)
-	changed := next.changedSince(parseSums(m.Status.RolloutHash))
+	next, before := h.sums(m, secrets), parseSums(m.Status.RolloutHash)
+	changed := next.changedSince(before)
 	if len(changed) == 0 {
 		return Result{Hash: next.String()}, nil
 	}
-	done, err := r.restart(ctx, m.Namespace, changed)
-	if err != nil {
-		err = fmt.Errorf("restarting workloads in namespace %s: %w", m.Namespace, err)
+	if !r.busy.take(m.Namespace) {
+		return Result{Hash: m.Status.RolloutHash, Pending: true}, nil
 	}
-	done.Hash = next.String()
-	if err != nil || done.Pending {
-		done.Hash = m.Status.RolloutHash
+	defer r.busy.free(m.Namespace)
+	done, err := r.restart(ctx, m.Namespace, changed, before.haveBegun(changed))
+	switch {
+	case err != nil:
+		done.Hash, err = m.Status.RolloutHash, fmt.Errorf("restarting workloads in namespace %s: %w", m.Namespace, err)
+	case done.Pending:
+		done.Hash = before.begin(changed).String()
+	default:
+		done.Hash = next.String()
 	}
 	return done, err
 }
 
 // restart sets the annotations of the workloads of a namespace that refer to one of
 // the Secrets. One that fails does not stop the others. What was done in an earlier
-// call is found to be so.
-func (r *Roller) restart(ctx context.Context, namespace string, changed map[string]string) (Result, error) {
-	if !r.busy.take(namespace) {
-		return Result{Pending: true}, nil
-	}
-	defer r.busy.free(namespace)
+// call is found to be so. As long as the status does not say that the rollout has begun,
+// it only looks whether there is one to be restarted.
+func (r *Roller) restart(ctx context.Context, namespace string, changed map[string]change, begun bool) (Result, error) {
 	var done Result
 	began := time.Now()
 	var failed []error
@@ -167,7 +172,7 @@ func (r *Roller) restart(ctx context.Context, namespace string, changed map[stri
 		if set == nil {
 			continue
 		}
-		if len(done.Restarted) >= r.perPass || time.Since(began) > passBudget {
+		if !begun || len(done.Restarted) >= r.perPass || time.Since(began) > passBudget {
 			done.Pending = true
 			break
 		}
@@ -207,8 +212,9 @@ func (w workload) String() string { return w.kind + "/" + w.meta.Name }
 
 // annotations returns all annotations of ours that the template is to have, or nil if
 // it is to stay as it is. Those of Secrets that the template does not use any more are
-// dropped on the occasion.
-func (w workload) annotations(changed map[string]string) map[string]any {
+// dropped on the occasion. Where a Secret has got its old content back, a template
+// without an annotation was not restarted since.
+func (w workload) annotations(changed map[string]change) map[string]any {
 	if w.meta.Annotations[IgnoreAnnotation] == "true" || w.meta.DeletionTimestamp != nil {
 		return nil
 	}
@@ -218,9 +224,9 @@ func (w workload) annotations(changed map[string]string) map[string]any {
 		have, there := w.template.Annotations[key]
 		want, isChanged := changed[name]
 		switch {
-		case isChanged:
-			out[key] = want
-			differs = differs || want != have
+		case isChanged && (there || !want.back):
+			out[key] = want.sum
+			differs = differs || want.sum != have
 		case there:
 			out[key] = have
 		}
