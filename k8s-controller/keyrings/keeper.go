@@ -38,6 +38,9 @@ type keeper struct {
 	queue   workqueue.TypedRateLimitingInterface[reconcile.Request]
 }
 
+// behind is how long the cache is given to get what was written a moment ago.
+const behind = 100 * time.Millisecond
+
 // Reconcile brings what is written of one keyring up to date.
 func (k *keeper) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	var kr v1alpha1.SealKeyring
@@ -53,7 +56,9 @@ func (k *keeper) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, 
 	if !ok {
 		return ctrl.Result{}, nil // the loader will tell
 	}
-	if err := k.report(ctx, &kr, loaded); err != nil {
+	if err := k.report(ctx, &kr, loaded); apierrors.IsConflict(err) {
+		return ctrl.Result{RequeueAfter: behind}, nil
+	} else if err != nil {
 		return ctrl.Result{}, err
 	}
 	if err := k.publish(ctx); err != nil {
@@ -70,16 +75,19 @@ func (k *keeper) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, 
 	return ctrl.Result{RequeueAfter: after}, nil
 }
 
-// report writes the status, and events on what changed in it.
+// report writes the status, and events on what changed in it. The error is a conflict if
+// the status is not the one that the new one was made from: it says what is missing, too,
+// which nothing else remembers.
 func (k *keeper) report(ctx context.Context, kr *v1alpha1.SealKeyring, loaded latest) error {
 	old := kr.Status.DeepCopy()
-	now := statusOf(old, loaded, k.Uses(kr.Name), k.Now())
+	now := statusOf(kr, loaded, k.Uses(kr.Name), k.Now())
 	if equality.Semantic.DeepEqual(*old, now) {
 		return nil
 	}
 	changed := kr.DeepCopy()
 	changed.Status = now
-	if err := k.client.Status().Patch(ctx, changed, client.MergeFrom(kr), client.FieldOwner(fieldManager)); err != nil {
+	patch := client.MergeFromWithOptions(kr, client.MergeFromWithOptimisticLock{})
+	if err := k.client.Status().Patch(ctx, changed, patch, client.FieldOwner(fieldManager)); err != nil {
 		return client.IgnoreNotFound(err)
 	}
 	k.announce(kr, old, &now)
@@ -121,11 +129,11 @@ func clip(s string, longest int) string {
 func goneIdentities(old, now *v1alpha1.SealKeyringStatus) []v1alpha1.IdentityStatus {
 	have := map[string]bool{}
 	for _, id := range now.Identities {
-		have[id.ID] = true
+		have[id.ID] = id.State != v1alpha1.StateMissing
 	}
 	var gone []v1alpha1.IdentityStatus
 	for _, id := range old.Identities {
-		if !have[id.ID] {
+		if !have[id.ID] && id.State != v1alpha1.StateMissing {
 			gone = append(gone, id)
 		}
 	}

@@ -182,8 +182,8 @@ func TestDeletedSecretTakesItsIdentityAlong(t *testing.T) {
 	})
 	w.delete(w.secretNamed("only"))
 	s := w.awaitReady(metav1.ConditionFalse, keyring.ReasonIdentityMissing)
-	if len(s.Identities) != 0 || r.store.Ready() {
-		t.Errorf("still in use: %d identities", len(s.Identities))
+	if states(s) != v1alpha1.StateMissing || r.store.Ready() {
+		t.Errorf("still in use: %s", states(s))
 	}
 	// Whoever seals meanwhile seals for the right one.
 	if got := w.configMap()[w.keyring]; got != id.Recipient().String() || !slices.Equal(s.Recipients, []string{got}) {

@@ -29,6 +29,9 @@ func (k *keeper) renew(ctx context.Context, kr *v1alpha1.SealKeyring, loaded lat
 	if loaded.Retry() {
 		return 0, nil // what cannot be read for now may be newer
 	}
+	if first, err := k.isFirst(ctx, kr); err != nil || !first {
+		return 0, err
+	}
 	secret, err := k.successor(ctx, kr, loaded, newest)
 	if err != nil {
 		k.block(kr, "the identity that is to succeed "+keyring.Short(newest.ID)+" cannot be made: "+err.Error())
@@ -52,6 +55,22 @@ func (k *keeper) renew(ctx context.Context, kr *v1alpha1.SealKeyring, loaded lat
 		"made the identity %s in the Secret %s; what is sealed from now on is for it, and older ones still open what was sealed for them",
 		keyring.Short(recipient), secret.Name)
 	return 0, nil
+}
+
+// isFirst reports whether the identity to be made is the first one that succeeds the
+// newest there is. Another may have, and its Secret is missing. What the cache has of the
+// status may be older than that.
+func (k *keeper) isFirst(ctx context.Context, kr *v1alpha1.SealKeyring) (bool, error) {
+	var now v1alpha1.SealKeyring
+	if err := k.live.Get(ctx, client.ObjectKeyFromObject(kr), &now); err != nil {
+		return false, client.IgnoreNotFound(err)
+	}
+	loaded, ok := k.loaded(&now)
+	if !ok {
+		return false, nil // the loader will tell
+	}
+	_, gone := missing(&now, loaded)
+	return !gone, nil
 }
 
 // successor returns the Secret of a new identity, kept as the one before it is: sealed

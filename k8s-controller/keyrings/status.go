@@ -16,11 +16,17 @@ import (
 )
 
 // statusOf computes a keyring's status. It asks nobody.
-func statusOf(old *v1alpha1.SealKeyringStatus, loaded latest, uses map[string]int, now time.Time) v1alpha1.SealKeyringStatus {
+func statusOf(kr *v1alpha1.SealKeyring, loaded latest, uses map[string]int, now time.Time) v1alpha1.SealKeyringStatus {
 	s := v1alpha1.SealKeyringStatus{
 		ObservedGeneration: loaded.generation,
-		Recipients:         published(old, loaded.Loaded),
-		Conditions:         slices.Clone(old.Conditions),
+		Recipients:         published(&kr.Status, loaded.Loaded),
+		Conditions:         slices.Clone(kr.Status.Conditions),
+	}
+	problems := loaded.Problems
+	if id, ok := missing(kr, loaded); ok {
+		id.State, id.Manifests = v1alpha1.StateMissing, clamp(uses[v1alpha1.KeyID(id.ID)])
+		s.Identities = append(s.Identities, id)
+		problems = withMissing(loaded.Loaded, id)
 	}
 	active := map[string]bool{}
 	for _, id := range loaded.Set.Active() {
@@ -29,17 +35,58 @@ func statusOf(old *v1alpha1.SealKeyringStatus, loaded latest, uses map[string]in
 	for _, id := range loaded.Set.Identities() {
 		s.Identities = append(s.Identities, identityStatus(id, active[id.ID], uses[v1alpha1.KeyID(id.ID)]))
 	}
-	ready := readyOf(loaded.Loaded)
+	ready := readyOf(len(loaded.Set.Identities()), problems)
 	ready.Type, ready.ObservedGeneration = v1alpha1.ConditionReady, loaded.generation
 	ready.LastTransitionTime = metav1.NewTime(now)
 	meta.SetStatusCondition(&s.Conditions, ready)
 	return s
 }
 
+// missing returns the identity that was sealed for last, if it was not loaded and none
+// that is as new was: its Secret is restored, and no other takes its name meanwhile. One
+// that is older than others is retired by deleting it, and what a change of the spec
+// takes away is meant to go.
+func missing(kr *v1alpha1.SealKeyring, loaded latest) (v1alpha1.IdentityStatus, bool) {
+	newest, _ := newestAge(loaded.Set)
+	there := map[string]bool{}
+	for _, id := range loaded.Set.Identities() {
+		there[id.ID] = true
+	}
+	for _, id := range kr.Status.Identities {
+		if id.Type != keysources.TypeAge || id.State == v1alpha1.StateRetiring || there[id.ID] || id.CreatedAt == nil || !id.CreatedAt.After(newest.Created) {
+			continue
+		}
+		if id.State == v1alpha1.StateActive && kr.Status.ObservedGeneration != kr.Generation && !names(kr, id.Source) {
+			continue
+		}
+		return id, true
+	}
+	return v1alpha1.IdentityStatus{}, false
+}
+
+// names reports whether spec.identities has the name.
+func names(kr *v1alpha1.SealKeyring, source string) bool {
+	return slices.ContainsFunc(kr.Spec.Identities, func(src v1alpha1.IdentitySource) bool { return src.Name == source })
+}
+
+// withMissing returns the problems of a keyring of which an identity is missing. If it has
+// no other, that it has none is what is said; and what is known to be so for now, or of
+// that source already, is not said twice.
+func withMissing(loaded keyring.Loaded, id v1alpha1.IdentityStatus) []keyring.Problem {
+	if len(loaded.Set.Identities()) == 0 || loaded.Retry() ||
+		slices.ContainsFunc(loaded.Problems, func(p keyring.Problem) bool { return p.Source == id.Source }) {
+		return loaded.Problems
+	}
+	return append(slices.Clone(loaded.Problems), keyring.Problem{
+		Source: id.Source, Reason: keyring.ReasonIdentityMissing,
+		Message: fmt.Sprintf("the newest identity, %s, is not there any more, and no other is made: restore its Secret from your backup or, if it is lost, remove the identity from the status", keyring.Short(id.ID)),
+	})
+}
+
 func identityStatus(id keyring.Identity, active bool, uses int) v1alpha1.IdentityStatus {
 	s := v1alpha1.IdentityStatus{
 		ID: id.ID, Source: id.Source, Type: id.Type, State: v1alpha1.StateRetiring,
-		Manifests: int32(min(uses, math.MaxInt32)),
+		Manifests: clamp(uses),
 	}
 	if active {
 		s.State = v1alpha1.StateActive
@@ -50,6 +97,8 @@ func identityStatus(id keyring.Identity, active bool, uses int) v1alpha1.Identit
 	}
 	return s
 }
+
+func clamp(n int) int32 { return int32(min(n, math.MaxInt32)) }
 
 // published returns whom to seal for. As long as what is configured cannot be read,
 // what was published before stays: whoever seals meanwhile seals for the right ones.
@@ -75,26 +124,25 @@ func newestAge(s *keyring.Set) (keyring.Identity, bool) {
 // maxMessage is how long the message of a condition may be, and a bit less.
 const maxMessage = 8000
 
-// readyOf says how a keyring stands.
-func readyOf(loaded keyring.Loaded) metav1.Condition {
-	n := len(loaded.Set.Identities())
+// readyOf says how a keyring of n identities stands.
+func readyOf(n int, problems []keyring.Problem) metav1.Condition {
 	inUse := fmt.Sprintf("%d identities are in use", n)
 	if n == 1 {
 		inUse = "1 identity is in use"
 	}
-	if len(loaded.Problems) == 0 && n == 0 {
+	if len(problems) == 0 && n == 0 {
 		return metav1.Condition{Status: metav1.ConditionFalse, Reason: keyring.ReasonNoIdentity,
 			Message: "the keyring has no identity, and none is made silently: an administrator makes one with gitseal-controller init"}
 	}
-	if len(loaded.Problems) == 0 {
+	if len(problems) == 0 {
 		return metav1.Condition{Status: metav1.ConditionTrue, Reason: keyring.ReasonLoaded, Message: inUse}
 	}
 	var texts []string
-	for _, p := range loaded.Problems {
+	for _, p := range problems {
 		texts = append(texts, p.String())
 	}
 	return metav1.Condition{
-		Status: metav1.ConditionFalse, Reason: loaded.Problems[0].Reason,
+		Status: metav1.ConditionFalse, Reason: problems[0].Reason,
 		Message: clip(inUse+"; "+strings.Join(texts, "; "), maxMessage),
 	}
 }

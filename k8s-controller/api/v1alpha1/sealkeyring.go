@@ -214,7 +214,7 @@ type IdentityStatus struct {
 	Source string `json:"source"`
 	// Type as in the sops block.
 	Type string `json:"type"`
-	// State is Active (sealed for), or Retiring.
+	// State is Active (sealed for), Retiring, or Missing.
 	State string `json:"state"`
 	// CreatedAt is when the identity was made, if that is known.
 	CreatedAt *metav1.Time `json:"createdAt,omitempty"`
@@ -226,4 +226,7 @@ type IdentityStatus struct {
 const (
 	StateActive   = "Active"
 	StateRetiring = "Retiring"
+	// StateMissing is that of the newest one if it was Active and cannot be loaded any
+	// more: no other is made until it is there again, or taken out of the status.
+	StateMissing = "Missing"
 )
