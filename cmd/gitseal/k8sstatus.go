@@ -196,8 +196,11 @@ func (st clusterStatus) printKeyrings(u *ui) {
 }
 
 func identityState(id cluster.Identity) string {
-	if id.Retiring {
+	switch {
+	case id.Retiring:
 		return "retiring"
+	case id.Missing:
+		return "missing"
 	}
 	return "active"
 }
@@ -222,6 +225,8 @@ func advice(id cluster.Identity) string {
 		return "may be retired, if git has nothing that is sealed for it (gitseal who)"
 	case id.Retiring:
 		return "still needed: gitseal keys sync, then apply"
+	case id.Missing:
+		return "not in use: see what the keyring says"
 	}
 	return ""
 }

@@ -24,6 +24,8 @@ type Identity struct {
 	Source string
 	// Retiring: nothing new is sealed for it.
 	Retiring bool
+	// Missing: it was the newest, and cannot be loaded any more.
+	Missing bool
 	// Created is zero if it is not known.
 	Created time.Time
 	// Manifests is how many of the cluster's it opens.
@@ -56,7 +58,7 @@ func DecodeKeyrings(answer []byte) ([]Keyring, error) {
 			kr.Recipients = append(kr.Recipients, clean(r))
 		}
 		for _, id := range o.Status.Identities {
-			i := Identity{Key: Key{ID: clean(id.ID), Type: clean(id.Type)}, Source: clean(id.Source), Retiring: id.State == "Retiring", Manifests: id.Manifests}
+			i := Identity{Key: Key{ID: clean(id.ID), Type: clean(id.Type)}, Source: clean(id.Source), Retiring: id.State == "Retiring", Missing: id.State == "Missing", Manifests: id.Manifests}
 			if id.CreatedAt != nil {
 				i.Created = *id.CreatedAt
 			}
