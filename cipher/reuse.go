@@ -5,7 +5,6 @@ import (
 	"context"
 	"slices"
 
-	"github.com/gitseal/gitseal/formats"
 	"github.com/gitseal/gitseal/keysources"
 )
 
@@ -133,70 +132,4 @@ func sameStanzas(a, b [][]keysources.Stanza) bool {
 			return slices.Equal(a.Fields, b.Fields) && keysources.SameKey(a, b)
 		})
 	})
-}
-
-// reuse takes over the ciphertext of values that have not changed: of the value
-// at the same place first, then of equal ones whose ciphertext may stand there
-// too (other items of the same list). Each is used at most once, so that equal
-// values do not come to look equal, and in the order of the file: equal comments
-// of one container stand at the same place.
-func (s *sealing) reuse() {
-	exact := map[string][]string{} // :: place and value → ciphertexts
-	moved := map[string][]string{} // :: additional data and value → ciphertexts
-	for _, p := range s.reusable() {
-		for i, v := range p.values {
-			if v == "" || p.moved != nil && p.moved.pieces[i] != nil {
-				continue
-			}
-			path := p.content.doc.Leaves[i].Path
-			k := reuseKey(encodePath(path), p.content.scalars[i])
-			exact[k] = append(exact[k], v)
-			k = reuseKey(appendAAD(nil, path), p.content.scalars[i])
-			moved[k] = append(moved[k], v)
-		}
-	}
-	used := map[string]bool{}
-	s.reuseFrom(exact, used, encodePath)
-	s.reuseFrom(moved, used, func(path *formats.Path) []byte { return appendAAD(nil, path) })
-}
-
-// reusable returns the versions that are sealed under the data key of this one, the
-// best first.
-func (s *sealing) reusable() []*Opened {
-	all := slices.Concat(s.opts.prefer, []*Opened{s.opts.Previous}, s.opts.Also)
-	return slices.DeleteFunc(all, func(o *Opened) bool { return o == nil || o.key != s.key })
-}
-
-// reuseFrom gives values that have no ciphertext yet one that stood for the same
-// value at the same place, as far as there are any.
-func (s *sealing) reuseFrom(old map[string][]string, used map[string]bool, place func(*formats.Path) []byte) {
-	for i := range s.values {
-		if !s.seals(i) || s.values[i] != "" {
-			continue
-		}
-		l := &s.content.doc.Leaves[i]
-		k := reuseKey(place(l.Path), l.Scalar)
-		for len(old[k]) > 0 && s.values[i] == "" {
-			value := old[k][0]
-			old[k] = old[k][1:]
-			if !used[value] {
-				used[value] = true
-				s.take(i, value)
-			}
-		}
-	}
-}
-
-func (s *sealing) take(i int, value string) {
-	s.values[i] = value
-	s.result.Reused += count(s.content.doc.Leaves[i].Kind != formats.Comment)
-}
-
-// reuseKey names a value at a place or under some additional data.
-func reuseKey(place []byte, v formats.Scalar) string {
-	var e encoder
-	e.bytes(place)
-	e.b = append(e.b, byte(v.Kind))
-	e.b = append(e.b, v.Text...)
-	return string(e.b)
 }
