@@ -10,7 +10,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/gitseal/gitseal/cipher"
+	"github.com/gitseal/gitseal/formats"
 	"github.com/gitseal/gitseal/formats/merge"
 )
 
@@ -188,4 +191,56 @@ func TestMixedResolutionsAreResealed(t *testing.T) {
 			t.Errorf("with key %v: neither side's value where both changed it: got %v, want a TamperedError", withKey, err)
 		}
 	}
+}
+
+// TestReplacedValuesAreOfOneSide: two maps that both sides have put in the place of one
+// value are never mixed; with the key and without, one of them has to be chosen.
+func TestReplacedValuesAreOfOneSide(t *testing.T) {
+	const ours, theirs = "db: {host: h2, password: pw2}\nz: 1\n", "db: {url: new, pool: 5}\nz: 1\n"
+	for _, base := range []string{"db: old\nz: 1\n", "db: [old, 2]\nz: 1\n", "db:\nz: 1\n"} {
+		v := sealedVersions(t, mergeCase{"", "yaml", base, ours, theirs, ""})
+		for _, withKey := range []bool{true, false} {
+			s := store{}
+			m := mustMergeSealed(t, "yaml", v, s)
+			if withKey {
+				m = mustMerge(t, "yaml", v, s)
+			}
+			if got := conflictTexts(m.Conflicts); got != "db" {
+				t.Errorf("%q, with the key %v: conflicts %q, want db", base, withKey, got)
+				continue
+			}
+			for keepOurs, want := range map[bool]string{true: ours, false: theirs} {
+				u, err := cipher.ReadUndecided(format(t, "yaml"), merge.Mark(m.Ours, m.Theirs, merge.Labels{}, 7))
+				if err == nil {
+					u, err = u.Settle(keepOurs, formats.Root(0).At("db"))
+				}
+				if err != nil || !bytes.Equal(u.Ours, u.Theirs) {
+					t.Fatalf("%q, with the key %v: settling: %v", base, withKey, err)
+				}
+				out, err := reseal(t, "yaml", u.Ours, s)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(want, string(mustOpen(t, "yaml", out).PlaintextBytes())); diff != "" {
+					t.Errorf("%q, with the key %v: %s", base, withKey, diff)
+				}
+			}
+			mixed := bytes.Replace(m.Ours, []byte("{host: "), []byte("{url: "+textUnder(t, m.Theirs, "url")+", host: "), 1)
+			if _, err := reseal(t, "yaml", mixed, s); !errors.Is(err, cipher.ErrTampered) {
+				t.Errorf("%q, with the key %v: a mixture was resealed: %v", base, withKey, err)
+			}
+		}
+	}
+}
+
+// textUnder returns how the value under a key stands in a YAML file.
+func textUnder(t *testing.T, src []byte, key string) string {
+	t.Helper()
+	for _, l := range parse(t, "yaml", src).Leaves {
+		if l.Path.Key == key {
+			return string(src[l.Start:l.End])
+		}
+	}
+	t.Fatalf("no %s in %s", key, src)
+	return ""
 }

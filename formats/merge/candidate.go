@@ -147,7 +147,7 @@ func (m *merger) markConflicts() {
 	}
 }
 
-// markSolid leaves the regions of lists that a side wins as that side has them.
+// markSolid leaves the regions of what a side wins as a whole as that side has them.
 func (m *merger) markSolid() {
 	for i := range m.located(m.solid) {
 		r := &m.text.regions[i]

@@ -8,7 +8,8 @@ import (
 
 // differences calls found for the places where two values differ, in their order:
 // keys of a map, items of lists that surely are the same ones, and whatever else is
-// not the same.
+// not the same. Maps without a key in common are nothing to be put together of parts,
+// but for the root of a document.
 func differences(ours, theirs *formats.Node, at place, found func(p place, ours, theirs bool)) {
 	switch {
 	case same(ours, theirs):
@@ -16,12 +17,26 @@ func differences(ours, theirs *formats.Node, at place, found func(p place, ours,
 		found(at, ours != nil, theirs != nil)
 	case ours.Kind == formats.MapNode:
 		left, right := byKey(ours), byKey(theirs)
+		if at.merged.Parent != nil && disjoint(left, right) {
+			found(at, true, true)
+			return
+		}
 		for _, key := range keysOf(ours, theirs, left) {
 			differences(left[key], right[key], at.at(key), found)
 		}
 	default:
 		listDifferences(ours, theirs, at, found)
 	}
+}
+
+// disjoint reports whether two maps, neither of them empty, have no key in common.
+func disjoint(a, b map[string]*formats.Node) bool {
+	for key := range a {
+		if b[key] != nil {
+			return false
+		}
+	}
+	return len(a) > 0 && len(b) > 0
 }
 
 // listDifferences is differences for lists. Items of different lists are compared

@@ -57,7 +57,9 @@ type Result struct {
 //
 // A value that one side has changed is as that side has it. One that both have
 // changed is a conflict, unless they agree: scalars, values of different kinds, and
-// one that a side has removed. Maps are merged key by key. Items of a list are merged
+// one that a side has removed. Maps are merged key by key, also those that both sides
+// have added; if both have put one in the place of something else, the two conflict.
+// Items of a list are merged
 // with each other only if they surely are the same: where all have a field that
 // tells them apart (name, id, …) by that, in the order of the side that has moved
 // them; else lists are merged as sequences, and what both sides have replaced item

@@ -64,12 +64,15 @@ func child(n any, key string) any {
 func (r *reference) at(keys []string, base, ours, theirs any) {
 	left, leftMap := ours.(map[string]any)
 	right, rightMap := theirs.(map[string]any)
+	_, wasMap := base.(map[string]any)
+	_, none := base.(absent)
+	first := len(r.conflicts)
 	switch {
 	case reflect.DeepEqual(ours, theirs), reflect.DeepEqual(base, theirs):
 		r.set(keys, ours, ours)
 	case reflect.DeepEqual(base, ours):
 		r.set(keys, theirs, theirs)
-	case leftMap && rightMap:
+	case leftMap && rightMap && (wasMap || none):
 		r.set(keys, map[string]any{}, map[string]any{})
 		union := map[string]bool{}
 		for k := range left {
@@ -81,8 +84,49 @@ func (r *reference) at(keys []string, base, ours, theirs any) {
 		for k := range union {
 			r.at(append(slices.Clone(keys), k), child(base, k), child(ours, k), child(theirs, k))
 		}
+		if r.apart(keys, union) {
+			r.conflicts = append(r.conflicts[:first], strings.Join(keys, separator))
+		}
 	default:
 		r.set(keys, ours, theirs)
+		r.differ(keys, ours, theirs)
+	}
+}
+
+// apart reports whether the results have maps below the root that share no key.
+func (r *reference) apart(keys []string, union map[string]bool) bool {
+	var n [2]int
+	for k := range union {
+		path := strings.Join(append(slices.Clone(keys), k), separator)
+		_, ours := r.values[0][path]
+		_, theirs := r.values[1][path]
+		if ours && theirs {
+			return false
+		}
+		n[0], n[1] = n[0]+count(ours), n[1]+count(theirs)
+	}
+	return len(keys) > 0 && n[0] > 0 && n[1] > 0
+}
+
+// differ notes where two values that conflict differ.
+func (r *reference) differ(keys []string, ours, theirs any) {
+	left, leftMap := ours.(map[string]any)
+	right, rightMap := theirs.(map[string]any)
+	shared, all := 0, map[string]bool{}
+	for k := range left {
+		all[k] = true
+	}
+	for k := range right {
+		shared += count(all[k])
+		all[k] = true
+	}
+	switch {
+	case reflect.DeepEqual(ours, theirs):
+	case leftMap && rightMap && (shared > 0 || len(left) == 0 || len(right) == 0 || len(keys) == 0):
+		for k := range all {
+			r.differ(append(slices.Clone(keys), k), child(ours, k), child(theirs, k))
+		}
+	default:
 		r.conflicts = append(r.conflicts, strings.Join(keys, separator))
 	}
 }

@@ -25,7 +25,7 @@ type treeMerge struct {
 	// wantOurs and wantTheirs are the merged documents, conflicts settled for a side.
 	wantOurs, wantTheirs []formats.Node
 	conflicts            []place
-	// solid are lists that a side wins as a whole.
+	// solid are lists and maps that a side wins as a whole.
 	solid []place
 	// added are values that both sides have and the base has not.
 	added []place
@@ -58,9 +58,11 @@ func (t *treeMerge) value(base, ours, theirs *formats.Node, poison *pathSet, at 
 		return pair{ours, ours}
 	case ours == nil || theirs == nil || ours.Kind != theirs.Kind:
 		return t.conflict(ours, theirs, at)
+	case base != nil && base.Kind != ours.Kind:
+		return t.replaced(ours, theirs, at)
 	case ours.Kind == formats.MapNode:
 		return t.maps(base, ours, theirs, poison, at)
-	case ours.Kind == formats.ListNode && base != nil && base.Kind == formats.ListNode:
+	case ours.Kind == formats.ListNode && base != nil:
 		return t.list(base, ours, theirs, poison, at)
 	}
 	return t.conflict(ours, theirs, at)
@@ -73,6 +75,15 @@ func (t *treeMerge) conflict(ours, theirs *formats.Node, at place) pair {
 	}
 	differences(ours, theirs, at, func(p place, _, _ bool) { t.conflicts = append(t.conflicts, p) })
 	return pair{ours, theirs}
+}
+
+// replaced is conflict for maps or lists that both sides have put in the place of
+// something else: nobody has agreed to a mixture of the two.
+func (t *treeMerge) replaced(ours, theirs *formats.Node, at place) pair {
+	if ours.Kind == formats.MapNode {
+		t.solid = append(t.solid, at)
+	}
+	return t.conflict(ours, theirs, at)
 }
 
 // byKey finds the items of a map.
