@@ -44,6 +44,7 @@ type Proposal struct {
 
 	meta  Metadata // the groups and threshold that it is sealed for
 	value string   // sealed
+	base  []placeSum
 	node  formats.Meta
 }
 
@@ -95,6 +96,9 @@ func readProposal(node *formats.Meta) (Proposal, bool) {
 		return Proposal{}, false
 	}
 	p.Path, p.At = path, at
+	if p.base, ok = readBaseText(r.text(node, "base"), path); !ok {
+		return Proposal{}, false
+	}
 	return p, p.meta.checkGroups() == nil && p.meta.checkReaders() == nil
 }
 
@@ -116,8 +120,8 @@ type ProposeOptions struct {
 	Now time.Time
 }
 
-// Propose adds a proposal to a sealed file. It needs no identity. A proposal for
-// the same place that has the same By is replaced.
+// Propose adds a proposal to a sealed file, for what stands there now. It needs no
+// identity. A proposal for the same place that has the same By is replaced.
 //
 // Its error is or wraps a [formats.Error], [ErrNotSealed], a [TamperedError],
 // [ErrIntegrity] (a file without sops.seal has no place for proposals),
@@ -133,13 +137,14 @@ func Propose(ctx context.Context, f formats.Format, src []byte, opts ProposeOpti
 	if len(opts.Content) == 0 || opts.Path == nil {
 		return nil, errors.New("a proposal needs a place and a value")
 	}
-	node, err := opts.node(ctx, m)
+	places := PlacesOf(m, doc)
+	node, err := opts.node(ctx, m, baseText(places.base(opts.Path)))
 	if err != nil {
 		return nil, err
 	}
 	kept := slices.DeleteFunc(slices.Clone(m.Seal.proposals), func(it formats.Meta) bool {
 		p, ok := readProposal(&it)
-		return ok && p.Path.Equal(opts.Path) && p.By == opts.By
+		return ok && places.Of(p).Path.Equal(opts.Path) && p.By == opts.By
 	})
 	if len(kept) >= maxProposals {
 		return nil, &formats.Error{Cause: formats.ErrLimit, Msg: fmt.Sprintf("the file holds %d proposals already", len(kept))}
@@ -215,8 +220,8 @@ func withProposals(f formats.Format, doc *formats.Document, list []formats.Meta)
 	return f.Rewrite(doc, formats.Edit{Meta: formats.MetaEdit{Set: &tree}})
 }
 
-// node seals the content and returns the entry.
-func (o ProposeOptions) node(ctx context.Context, m *Metadata) (formats.Meta, error) {
+// node seals the content and returns the entry; base is what it is made against.
+func (o ProposeOptions) node(ctx context.Context, m *Metadata, base string) (formats.Meta, error) {
 	seal := SealOptions{Recipients: o.Recipients, Groups: o.Groups, Threshold: o.Threshold}
 	groups, err := seal.keyGroups()
 	if err != nil {
@@ -234,10 +239,10 @@ func (o ProposeOptions) node(ctx context.Context, m *Metadata) (formats.Meta, er
 		o.Now = time.Now()
 	}
 	at := o.Now.UTC().Format(time.RFC3339)
-	aad := proposalAAD(m, o.Path, o.By, at)
+	aad := proposalAAD(m, o.Path, o.By, at, base)
 	value := newValueSealer(key).append(nil, formats.Scalar{Kind: formats.String, Text: string(o.Content)}, aad)
 	n := formats.Meta{Kind: formats.MetaMap, Items: groupItems(stanzas, groups.threshold)}
-	n.Items = append(n.Items, textNode("at", at), textNode("path", o.Path.Text()), textNode("value", string(value)))
+	n.Items = append(n.Items, textNode("at", at), textNode("base", base), textNode("path", o.Path.Text()), textNode("value", string(value)))
 	if o.By != "" {
 		n.Items = append(n.Items, textNode("by", o.By))
 	}
@@ -253,7 +258,7 @@ func (p Proposal) Open(ctx context.Context, m *Metadata, opts OpenOptions) ([]by
 		return nil, ErrProposal
 	}
 	v, _ := parseValue(p.value)
-	aad := proposalAAD(m, p.Path, p.By, p.node.Get("at").Text)
+	aad := proposalAAD(m, p.Path, p.By, p.node.Get("at").Text, p.node.Get("base").Text)
 	open := func(k dataKey) (formats.Scalar, bool) {
 		s, reason := newValueOpener(k).open(v, aad)
 		return s, reason == ""
@@ -287,10 +292,10 @@ func (p Proposal) sealedFor(m *Metadata) bool {
 	})
 }
 
-// proposalAAD binds a proposal to its file and place: S(label), the SHA-256 of the
-// file's wrapped keys, S(path), S(by), S(at). Whoever copies it into another file,
+// proposalAAD binds a proposal to its file, its place and what stood there: S(label),
+// the SHA-256 of the file's wrapped keys, S(path), S(by), S(at), S(base). Whoever copies it into another file,
 // or seals that file for others, makes it worthless.
-func proposalAAD(m *Metadata, path *formats.Path, by, at string) []byte {
+func proposalAAD(m *Metadata, path *formats.Path, by, at, base string) []byte {
 	var e encoder
 	e.text(proposalLabel)
 	sum := sha256.Sum256(m.wrappedKeys())
@@ -298,6 +303,7 @@ func proposalAAD(m *Metadata, path *formats.Path, by, at string) []byte {
 	e.text(path.Text())
 	e.text(by)
 	e.text(at)
+	e.text(base)
 	return e.b
 }
 

@@ -113,6 +113,7 @@ func TestProposalIsAsSpecified(t *testing.T) {
 			aad.s(`document 2: "tls.crt"[1].x`)
 			aad.s("me")
 			aad.s("2026-01-02T03:04:05Z")
+			aad.s(entry.Get("base").Text)
 			if got, err := decrypt(t, key, entry.Get("value").Text, aad.b); err != nil || got != proposed {
 				t.Errorf("got %q, %v", got, err)
 			}

@@ -2,6 +2,7 @@ package cipher_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
@@ -30,6 +31,10 @@ func TestMalformedProposals(t *testing.T) {
 		"no path":     replace("path", ""),
 		"bad time":    replace("at", "yesterday"),
 		"plain value": replace("value", "canary"),
+		"no base":     replace("base", ""),
+		"bad base":    func(e *formats.Meta) { e.Get("base").Text += "\n" },
+		"short base":  replace("base", base64.StdEncoding.EncodeToString(make([]byte, 2*32))),
+		"long base":   replace("base", base64.StdEncoding.EncodeToString(make([]byte, 5*32))),
 		"number": func(e *formats.Meta) {
 			v := e.Get("value")
 			v.Text = strings.Replace(v.Text, "type:str", "type:int", 1)

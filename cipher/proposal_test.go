@@ -3,6 +3,7 @@ package cipher_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
@@ -273,12 +274,15 @@ func TestTamperedProposals(t *testing.T) {
 	}
 	flip := func(s string) string { return strings.Replace(s, "data:", "data:AAAA", 1) }
 	valueOf := func(m formats.Meta) string { return m.Get("value").Text }
+	baseOf := func(m formats.Meta) string { return m.Get("base").Text }
 	for _, tt := range []struct {
 		name   string
 		change func(list *formats.Meta)
 	}{
 		{"moved to another key", set("path", "c")},
 		{"another name", set("by", "y")},
+		{"made against another value", set("base", base64.StdEncoding.EncodeToString(make([]byte, 3*32)))},
+		{"what another was made against", func(l *formats.Meta) { l.Items[0].Get("base").Text = baseOf(entryOf(other)) }},
 		{"another time", set("at", "2026-01-02T03:04:06Z")},
 		{"damaged value", func(l *formats.Meta) { v := l.Items[0].Get("value"); v.Text = flip(v.Text) }},
 		{"copied from another file", func(l *formats.Meta) { l.Items[0] = entryOf(other) }},
