@@ -18,13 +18,15 @@ func acceptCommand(s std, u *ui) *cli.Command {
 		Usage:     "take proposals into a sealed file, or turn them down",
 		UsageText: "gitseal accept [FLAGS] FILE|FOLDER…\n   gitseal accept --list [--reveal] FILE|FOLDER…\n   gitseal accept --drop (--yes | --id ID | --key KEY.PATH) FILE|FOLDER…",
 		Description: `Who cannot open a file proposes values with gitseal set. A proposal is sealed for the file's
-readers, and bound to its file, its place and those readers. Nobody vouches for who made it:
+readers, and bound to its file, its place, what stood there, and those readers. Nobody vouches for who made it:
 whoever may write the file may propose, under any name. Look at what git says of the commit.
 
 On a terminal, each proposal is asked about; what it holds is shown only if you ask for it.
 Without a terminal, say which to accept: --yes, --id or --key. With --yes, proposals are left that
-would replace a map or list as a whole, would stand plain, are two for one place, or cannot be
-accepted for another reason. A warning names each; the others are accepted, and the exit code is 3.
+would replace a map or list as a whole, would stand plain, are two for one place, would replace a
+value that was set after they were made, or cannot be accepted for another reason. A warning names
+each; the others are accepted, and the exit code is 3. A list item that has moved is followed; a
+proposal for one that is gone, or cannot be told from others, is never accepted.
 
 Turning proposals down (--drop) needs no key. gitseal inspect lists them without one, too.
 
@@ -260,8 +262,10 @@ func (r *acceptRun) chooseOne(ctx context.Context, j *acceptJob, o *offer) error
 		r.leave(j, o, o.err.Error(), explain(o.err).hints[0])
 	case o.replacesMany() && !r.isNamed(o):
 		r.leave(j, o, "it would replace "+describeNode(o.old), "--id "+o.proposal.ID()+" accepts it")
+	case o.since() != "" && !r.isNamed(o):
+		r.leave(j, o, o.since(), "--id "+o.proposal.ID()+" accepts it all the same")
 	default:
-		o.action = offerAccepted
+		r.accept(j, o)
 	}
 	return nil
 }
@@ -278,11 +282,11 @@ func (r *acceptRun) leaveConflicts(j *acceptJob) error {
 	others := map[*offer]*offer{}
 	for i, a := range j.offers {
 		for _, b := range j.offers[i+1:] {
-			if a.action != offerAccepted || b.action != offerAccepted || !overlap(a.proposal.Path, b.proposal.Path) {
+			if a.action != offerAccepted || b.action != offerAccepted || !overlap(a.place.Path, b.place.Path) {
 				continue
 			}
 			if r.isNamed(a) && r.isNamed(b) {
-				return failure("there are two proposals for "+a.proposal.Path.String()+": "+a.proposal.ID()+" and "+b.proposal.ID(),
+				return failure("there are two proposals for "+a.place.Path.String()+": "+a.proposal.ID()+" and "+b.proposal.ID(),
 					"accept one of them with --id, and turn the other down with --drop --id")
 			}
 			others[a], others[b] = b, a
@@ -290,73 +294,13 @@ func (r *acceptRun) leaveConflicts(j *acceptJob) error {
 	}
 	for _, o := range j.offers {
 		if other := others[o]; other != nil {
-			r.leave(j, o, "there are two proposals for "+other.proposal.Path.String(), "accept one of them with --id, and turn the other down with --drop --id")
+			r.leave(j, o, "there are two proposals for "+other.place.Path.String(), "accept one of them with --id, and turn the other down with --drop --id")
 		}
 	}
 	return nil
 }
 
 func overlap(a, b *formats.Path) bool { return isWithin(a, b) || isWithin(b, a) }
-
-// settle writes what was decided about a file.
-func (r *acceptRun) settle(ctx context.Context, j *acceptJob) error {
-	accepted, dropped := j.ids(offerAccepted), j.ids(offerDropped)
-	if len(accepted)+len(dropped) == 0 {
-		return nil
-	}
-	if len(accepted) == 0 {
-		if r.dryRun {
-			return nil
-		}
-		j.written = true
-		return rewriteBytes(r.ui, j.in, func(data []byte) ([]byte, error) {
-			return cipher.DropProposals(j.in.format, data, func(p cipher.Proposal) bool { return slices.Contains(dropped, p.ID()) })
-		})
-	}
-	result, err := r.rewrite(ctx, j.in, func(o *cipher.Opened, opts *cipher.SealOptions) ([]byte, error) {
-		plain, err := r.foldIn(ctx, j, o)
-		opts.Settled = append(j.ids(offerAccepted), dropped...)
-		return plain, err
-	})
-	if err != nil {
-		return err
-	}
-	j.written = result.changed()
-	warnAbout(r.ui, j.in.name, result.opened)
-	return nil
-}
-
-// foldIn returns the plain file with the accepted values. What somebody else has
-// settled meanwhile is left out.
-func (r *acceptRun) foldIn(ctx context.Context, j *acceptJob, o *cipher.Opened) ([]byte, error) {
-	accepted := j.ids(offerAccepted)
-	offers, err := r.offers(ctx, j.in, o) // looked at again: the file may be another by now
-	if err != nil {
-		return nil, err
-	}
-	plain := o.PlaintextBytes()
-	for _, next := range offers {
-		if !slices.Contains(accepted, next.proposal.ID()) {
-			continue
-		}
-		switch {
-		case next.err != nil && r.isNamed(next):
-			return nil, fmt.Errorf("the proposal %s for %s: %w", next.proposal.ID(), next.proposal.Path, next.err)
-		case next.err != nil:
-			at := slices.IndexFunc(j.offers, func(o *offer) bool { return o.proposal.ID() == next.proposal.ID() })
-			r.leave(j, j.offers[at], next.err.Error(), explain(next.err).hints[0])
-			continue
-		}
-		doc, err := j.in.format.Parse(plain)
-		if err != nil {
-			return nil, err
-		}
-		if plain, err = applyChange(j.in, doc, formats.Change{Path: next.proposal.Path, Value: next.node}); err != nil {
-			return nil, err
-		}
-	}
-	return plain, nil
-}
 
 // ids are those of the proposals of which an action was chosen.
 func (j *acceptJob) ids(action string) []string {

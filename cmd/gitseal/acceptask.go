@@ -62,6 +62,9 @@ func (r *acceptRun) chooseAsking(ctx context.Context, j *acceptJob, o *offer) er
 	if o.err != nil || r.c.Bool("drop") {
 		question, letters = "drop it? [d]rop it, [n]o, [q]uit:", "dnq"
 	}
+	if o.err != nil && o.known {
+		question, letters = "drop it? [d]rop it, [n]o, [r]eveal it, [q]uit:", "dnrq"
+	}
 	fmt.Fprintln(r.ask.out, "gitseal: "+oneLine(j.in.name)+"  "+r.introduction(o))
 	for {
 		answer, err := r.ask.answer(ctx, question, letters)
@@ -94,7 +97,7 @@ func (r *acceptRun) introduction(o *offer) string {
 		return o.proposal.ID() + "  " + oneLine(o.proposal.Path.String()+", by "+byText(o.proposal.By))
 	}
 	text := o.text()
-	if r.c.Bool("reveal") && o.err == nil {
+	if r.c.Bool("reveal") && o.known {
 		text += ": " + o.revealed()
 	}
 	return text

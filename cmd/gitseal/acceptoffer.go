@@ -17,11 +17,14 @@ import (
 // offer is a proposal as a reader sees it. It prints redacted.
 type offer struct {
 	proposal cipher.Proposal
+	// place is where it belongs in the file as it is now.
+	place cipher.Place
 	// err says why it cannot be accepted.
 	err error
-	// node is the value, and old what it replaces, nil if there is nothing.
-	node formats.Node
-	old  *formats.Node
+	// node is the value, if it is known, and old what it replaces, nil if there is nothing.
+	node  formats.Node
+	known bool
+	old   *formats.Node
 	// action is what becomes of it, "" if it is left.
 	action string
 	// missed: it is left, though it was to be accepted.
@@ -52,9 +55,13 @@ func (r *acceptRun) offers(ctx context.Context, in input, opened *cipher.Opened)
 	}
 	list, _ := opened.Metadata.Proposals()
 	out := make([]*offer, len(list))
+	if len(list) == 0 {
+		return out, nil
+	}
+	places := opened.Places()
 	const atOnce = 16
 	err = forAll(ctx, len(list), atOnce, func(i int) error {
-		out[i] = &offer{proposal: list[i]}
+		out[i] = &offer{proposal: list[i], place: places.Of(list[i])}
 		out[i].open(ctx, in, doc, opened.Metadata, r.ids.openOptions())
 		if out[i].err == nil && !r.c.Bool("plain") {
 			out[i].err = out[i].checkPlace(in, doc, opened.Metadata.Selector)
@@ -66,24 +73,28 @@ func (r *acceptRun) offers(ctx context.Context, in input, opened *cipher.Opened)
 
 // open fills in what the proposal holds, or why it cannot be accepted.
 func (o *offer) open(ctx context.Context, in input, doc *formats.Document, m *cipher.Metadata, opts cipher.OpenOptions) {
-	o.old, _ = oldNode(doc, in.pathIn(doc, o.proposal.Path))
+	o.old, _ = oldNode(doc, in.pathIn(doc, o.place.Path))
 	content, err := o.proposal.Open(ctx, m, opts)
 	if err == nil {
 		o.node, err = contentNode(in, content)
+		o.known = err == nil
 	}
 	if err == nil {
-		_, err = applyChange(in, doc, formats.Change{Path: o.proposal.Path, Value: o.node})
+		err = o.lost(in)
+	}
+	if err == nil {
+		_, err = applyChange(in, doc, formats.Change{Path: o.place.Path, Value: o.node})
 	}
 	o.err = err
 }
 
 // checkPlace refuses a value that would stand plain in the sealed file.
 func (o *offer) checkPlace(in input, doc *formats.Document, selector cipher.Selector) error {
-	plain, err := applyChange(in, doc, formats.Change{Path: o.proposal.Path, Value: o.node})
+	plain, err := applyChange(in, doc, formats.Change{Path: o.place.Path, Value: o.node})
 	if err != nil {
 		return err
 	}
-	at, err := plainAt(in, plain, selector, o.proposal.Path)
+	at, err := plainAt(in, plain, selector, o.place.Path)
 	if err != nil || at == nil {
 		return err
 	}
@@ -105,7 +116,7 @@ func contentNode(in input, content []byte) (formats.Node, error) {
 // text tells what is proposed, without the value.
 func (o *offer) text() string {
 	by := byText(o.proposal.By)
-	text := fmt.Sprintf("%s  %s: %s, by %s, %s", o.proposal.ID(), o.proposal.Path, o.what(), by, o.proposal.At.UTC().Format(time.RFC3339))
+	text := fmt.Sprintf("%s  %s: %s, by %s, %s", o.proposal.ID(), o.pathText(), o.what(), by, o.proposal.At.UTC().Format(time.RFC3339))
 	return oneLine(text)
 }
 
@@ -115,19 +126,6 @@ func byText(by string) string {
 		return "somebody"
 	}
 	return quoted(by)
-}
-
-// what says what would become of the place.
-func (o *offer) what() string {
-	switch {
-	case o.err != nil:
-		return "CANNOT BE ACCEPTED (" + o.err.Error() + ")"
-	case o.old == nil:
-		return describeNode(&o.node) + ", new"
-	case o.old.Equal(&o.node):
-		return "what is there already"
-	}
-	return describeNode(&o.node) + " in place of " + describeNode(o.old)
 }
 
 // revealed returns the value as JSON that cannot steer a terminal.
@@ -160,15 +158,19 @@ type acceptResult struct {
 }
 
 type offerResult struct {
-	ID       string          `json:"id"`
-	Path     string          `json:"path"`
-	By       string          `json:"by,omitempty"`
-	At       time.Time       `json:"at"`
-	Action   string          `json:"action"`
-	Kind     string          `json:"kind,omitempty"`
-	Replaces string          `json:"replaces,omitempty"`
-	Problem  string          `json:"problem,omitempty"`
-	Value    json.RawMessage `json:"value,omitempty"`
+	ID       string    `json:"id"`
+	Path     string    `json:"path"`
+	By       string    `json:"by,omitempty"`
+	At       time.Time `json:"at"`
+	Action   string    `json:"action"`
+	Kind     string    `json:"kind,omitempty"`
+	Replaces string    `json:"replaces,omitempty"`
+	Problem  string    `json:"problem,omitempty"`
+	// Now is the place of a list item that has moved since, ChangedSince says what else
+	// has changed there.
+	Now          string          `json:"now,omitempty"`
+	ChangedSince string          `json:"changed_since,omitempty"`
+	Value        json.RawMessage `json:"value,omitempty"`
 }
 
 func (r *acceptRun) results(jobs []*acceptJob) []acceptResult {
@@ -197,10 +199,10 @@ func (o *offer) result(reveal, closed bool) offerResult {
 	}
 	if o.err != nil {
 		out.Problem = o.err.Error()
-		return out
+	} else {
+		out.Kind, out.Now, out.ChangedSince = kindName(&o.node), o.now(), o.since()
 	}
-	out.Kind = kindName(&o.node)
-	if text, err := o.node.JSON(); reveal && err == nil {
+	if text, err := o.node.JSON(); reveal && o.known && err == nil {
 		out.Value = text
 	}
 	return out
@@ -218,7 +220,7 @@ func (r *acceptRun) list(jobs []*acceptJob) error {
 				continue
 			}
 			fmt.Fprintf(&b, "%s  %s\n", oneLine(j.in.name), o.text())
-			if r.c.Bool("reveal") && o.err == nil {
+			if r.c.Bool("reveal") && o.known {
 				fmt.Fprintf(&b, "    %s\n", o.revealed())
 			}
 		}

@@ -204,3 +204,39 @@ func TestAcceptAsksOnATerminal(t *testing.T) {
 		t.Errorf("left: %s", c.stdout)
 	}
 }
+
+// TestAcceptSaysWhatHasChanged: who is asked about a proposal is told that the value was
+// set after it was made, and that the place of another is gone, whose value is to be had.
+func TestAcceptSaysWhatHasChanged(t *testing.T) {
+	w := newWorkbench(t, buildProgram(t), "unseal")
+	w.reset()
+	value, other := w.dir+"-value", w.dir+"-other"
+	for name, text := range map[string]string{value: "canary-proposed\n", other: "canary-set\n"} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, args := range [][]string{
+		{"--propose", "--file", value, w.target, "key0"}, {"--propose", "--file", value, w.target, "new[0]"},
+		{"--file", other, w.target, "key0"}, {"--file", other, w.target, "new[0]"},
+	} {
+		if code, stderr := w.run(append([]string{w.bin, "set"}, args...)...); code != 0 {
+			t.Fatal(stderr)
+		}
+	}
+	s := onOwnTerminal(w, w.bin, "accept", w.target)
+	s.answer("key0: a string IN PLACE OF a string that was set after it was proposed, by ", "")
+	s.answer("accept it? [y]es, [n]o, [d]rop it, [r]eveal it, [q]uit: ", "y\n")
+	s.answer("new[0]: CANNOT BE ACCEPTED (the list item that it was to add is there by now), by ", "")
+	s.answer("drop it? [d]rop it, [n]o, [r]eveal it, [q]uit: ", "r\n")
+	s.answer(`"canary-proposed"`, "d\n")
+	if code := s.end(); code != 0 || !strings.Contains(s.text(), "1 proposal accepted, 1 proposal dropped") {
+		t.Errorf("exit code %d, shown: %q", code, s.text())
+	}
+	if c := w.call(w.bin, "get", w.target, "key0"); c.stdout != "canary-proposed" {
+		t.Errorf("got %q, %s", c.stdout, c.stderr)
+	}
+	if c := w.call(w.bin, "get", w.target, "new"); c.stdout != `["canary-set"]`+"\n" {
+		t.Errorf("got %q, %s", c.stdout, c.stderr)
+	}
+}

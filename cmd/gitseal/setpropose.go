@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -182,9 +183,10 @@ func (r *setRun) noteProposal(in input, data []byte, made cipher.ProposeOptions)
 		return err
 	}
 	list, _ := report.Metadata.Proposals()
-	for _, p := range list {
+	for _, p := range slices.Backward(list) { // it is the last; others may be for what stood there before
 		if p.Path.Equal(made.Path) && p.By == made.By {
 			r.result.Proposals = append(r.result.Proposals, p.ID())
+			return nil
 		}
 	}
 	return nil
