@@ -76,8 +76,13 @@ func (v *view) valueLines(i int) []string {
 	out = append(out, v.readerLines()...)
 	out = append(out, "selector: "+v.meta.Selector.String())
 	list, _ := v.meta.Proposals()
+	if len(list) == 0 {
+		return out
+	}
+	places := cipher.PlacesOf(v.meta, v.parsed)
 	for _, p := range list {
-		if p.Path.Equal(info.Path) {
+		at := places.Of(p)
+		if at.Path.Equal(info.Path) && at.State != cipher.PlaceTaken && at.State != cipher.PlaceLost {
 			out = append(out, proposalLine(p))
 		}
 	}
