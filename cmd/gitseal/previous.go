@@ -88,15 +88,15 @@ func (r *sealRun) findPrevious(ctx context.Context, in []input) (*previousVersio
 	return p, nil
 }
 
-// placeOf returns where a file's earlier version is. Of standard input, which people send
-// to wherever they like, at most the readers come from there.
+// placeOf returns where a file's earlier version is; that of standard input is the file that
+// --path names.
 func (r *sealRun) placeOf(in input) (earlierPlace, error) {
 	at := earlierPlace{path: in.path}
 	config, err := r.book.config(in.rulePath)
 	if err != nil {
 		return at, err
 	}
-	at.reuses = in.path != "" && !r.c.Bool("no-reuse") && (config == nil || !config.NoReuse)
+	at.reuses = !r.c.Bool("no-reuse") && (config == nil || !config.NoReuse)
 	at.keeps = config == nil && r.flags != nil && len(r.flags.readers.groups) == 0
 	if in.path == "" {
 		folder, err := filepath.EvalSymlinks(filepath.Dir(in.rulePath))
@@ -116,7 +116,8 @@ func (p *previousVersions) close() {
 }
 
 // versions are the earlier versions of a file, the newest first. That of the path which
-// standard input was given stands there. Where readers are wanted, a file that is in
+// standard input was given stands there, unless the shell has emptied the file already, to
+// put the result there. Where readers are wanted, a file that is in
 // conflict has none: what git has of it besides is older.
 func (p *previousVersions) versions(in input) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
@@ -229,8 +230,12 @@ func (p *previousVersions) opens(ctx context.Context, v *previousVersion, in inp
 		}
 	}
 	if errors.As(err, new(*cipher.NoIdentityError)) && !p.places[in.path].keeps {
+		where := " in git"
+		if in.path == "" {
+			where = ""
+		}
 		p.once.Do(func() {
-			p.ui.note("no identity opens the previous version in git: values that have not changed get new ciphertext, too")
+			p.ui.note("no identity opens the previous version" + where + ": values that have not changed get new ciphertext, too")
 		})
 	}
 	if err == nil {
