@@ -40,7 +40,8 @@ func newPast(t *gitTree, list []gitrepo.Difference) *past {
 		if d.Old.Regular && d.Old.ID != "" {
 			ids = append(ids, d.Old.ID)
 		}
-		if d.Status == 'D' && d.Old.Regular {
+		// A file may have gone behind a link or a submodule of its name.
+		if d.Old.Regular && !d.New.Regular {
 			p.gone = append(p.gone, d.Old)
 		}
 	}
