@@ -12,6 +12,7 @@ import (
 
 	"github.com/gitseal/gitseal/cipher"
 	"github.com/gitseal/gitseal/formats"
+	"github.com/gitseal/gitseal/formats/ini"
 )
 
 // tagSize is the number of characters of a tag: 50 bits.
@@ -85,19 +86,20 @@ func newView(f formats.Format, src []byte, describe func(*View) []Description) (
 	edit := formats.Edit{Meta: formats.MetaEdit{Remove: true}}
 	for i, info := range v.Leaves {
 		if info.State == cipher.StateSealed {
-			edit.Values = append(edit.Values, formats.Value{Leaf: i, Scalar: v.scalar(i)})
+			edit.Values = append(edit.Values, formats.Value{Leaf: i, Scalar: v.scalar(f, i)})
 		}
 	}
 	v.Text, err = f.Rewrite(doc, edit)
 	return v, err
 }
 
-// scalar is what stands for the sealed leaf i.
-func (v *View) scalar(i int) formats.Scalar {
+// scalar is what stands for the sealed leaf i. A blank sets the token of a comment off
+// from its marker, but in INI, where it would be no part of the comment: reading the text
+// again would not take it away.
+func (v *View) scalar(f formats.Format, i int) formats.Scalar {
 	if v.Document.Leaves[i].Kind == formats.Comment {
 		text := v.Token(i)
-		// Of an INI comment the space in front is no part.
-		if l := v.Document.Leaves[i]; l.Start == 0 || v.Document.Source[l.Start-1] != ' ' {
+		if _, isINI := f.(ini.Format); !isINI {
 			text = " " + text
 		}
 		return formats.Scalar{Kind: formats.Comment, Text: text}

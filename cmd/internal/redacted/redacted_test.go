@@ -115,6 +115,31 @@ func TestUneditedTextGivesTheFileBack(t *testing.T) {
 	}
 }
 
+// What stands between the marker of an INI comment and its text is no part of it, so that
+// nothing of it may change.
+func TestCommentsInINIGiveTheFileBack(t *testing.T) {
+	for _, plain := range []string{
+		"[a]\n;one\nk = v\n", "[a]\n#one\nk = v\n", "[a]\n;;one\nk = v\n", "[a]\n;#one\nk = v\n", "[a]\n#k=one\nk = v\n",
+		"[a]\n; one\nk = v\n", "[a]\n;  one \nk = v\n", "[a]\n;\tone\nk = v\n", "[a]\n;one\n  #two\n\n;three\nk = v\n", "[a]\n;\n#\nk = v\n",
+		"[a]\nk = v ;one\n", "[a]\nk = v #one\nj = `w` ;one\n", "[a]\r\n;one\r\n;two\r\nk = v\r\n", ";one\n[a]\nk = v\n;two\n", "k = ;one",
+	} {
+		s := seal(t, "ini", plain, cipher.SealOptions{})
+		d, err := s.edited(t)
+		if err != nil {
+			t.Errorf("%q: %v", plain, err)
+			continue
+		}
+		k, err := s.view(t).Keyless(s.format, d)
+		if err != nil || k.Sealed != nil || len(k.Changes) > 0 || len(d.New) > 0 {
+			t.Errorf("%q: %v, and something is new", plain, err)
+		}
+		got, err := s.open(t, s.bytes).Restore(d.Text)
+		if err != nil || string(got) != plain {
+			t.Errorf("%q: %v: %s", plain, err, cmp.Diff(plain, string(got)))
+		}
+	}
+}
+
 func TestDescribedTextIsReadAsTheOther(t *testing.T) {
 	for name, plain := range examples {
 		s := seal(t, name, plain, cipher.SealOptions{})
