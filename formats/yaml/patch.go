@@ -107,7 +107,47 @@ func (pt *patcher) apply(edit formats.Patch) ([]byte, error) {
 	if !sameComments(pt.d, after, edit) {
 		return nil, &formats.Error{Cause: formats.ErrPlace, Path: pt.c.Path, Msg: "the change would change comments"}
 	}
+	if pt.misplacesTag(after) {
+		return nil, &formats.Error{Cause: formats.ErrPlace, Path: pt.c.Path, Msg: "the tag here is not one of the new value"}
+	}
 	return out, nil
+}
+
+// misplacesTag reports whether a tag of what was there is one of the new value after the
+// change: one that was made for a scalar, a map or a list and stands at another of these,
+// or that has come to stand inside. What a tag says of scalars, the values themselves tell.
+func (pt *patcher) misplacesTag(after *formats.Document) bool {
+	if pt.c.Remove {
+		return false
+	}
+	at, inside := pt.c.Path, pt.c.Path
+	if !pt.site.Exists {
+		at, inside = pt.site.Base, pt.nextStep()
+	}
+	for _, t := range after.Tags {
+		isAt := t.Path.Equal(at)
+		switch {
+		case isAt && !t.OfKey:
+			was, _ := pt.d.Node(at)
+			is, _ := after.Node(at)
+			if was.Kind != is.Kind {
+				return true
+			}
+		case !isAt && isWithin(t.Path, inside):
+			return true
+		}
+	}
+	return false
+}
+
+// isWithin reports whether p is container or lies in it.
+func isWithin(p, container *formats.Path) bool {
+	for ; p != nil; p = p.Parent {
+		if p.Equal(container) {
+			return true
+		}
+	}
+	return false
 }
 
 // sameComments reports whether the comments outside of the edit are what they

@@ -51,6 +51,17 @@ func TestPatchSets(t *testing.T) {
 		{"an explicit key", "? a\n: b\n? c\n", "c", `1`, "? a\n: b\n? c\n: 1\n"},
 		{"the root", "# a\nb: c\nd: e # f\n", ".", `{"x":{"z":1}}`, "# a\nx:\n  z: 1\n"},
 		{"a tag goes when it does not fit", "a: !!str b # c\n", "a", `5`, "a: 5 # c\n"},
+		{"a text's tag goes with it", "a: !!str 1 # c\nd: e\n", "a", `{"x":["1"]}`, "a: # c\n  x:\n    - \"1\"\nd: e\n"},
+		{"a text's tag and anchor", "a: &x !!str b\n", "a", `["c"]`, "a:\n  - c\n"},
+		{"a number's tag before an anchor", "a: !!int &x 5\n", "a", `{"b":1}`, "a:\n  b: 1\n"},
+		{"the tag of lines of text", "a: !!str |\n  b\n  c\nd: e\n", "a", `{"b":1}`, "a:\n  b: 1\nd: e\n"},
+		{"a tag in a list", "a:\n  - !!str 1\n  - b\n", "a[0]", `{"b":1}`, "a:\n  - b: 1\n  - b\n"},
+		{"a tag in flow", "a: {b: !!str 1, c: d}\n", "a.b", `[1]`, "a: {b: [1], c: d}\n"},
+		{"a tag of nothing", "a: &x !!null # b\nc: d\n", "a.x", `1`, "a: &x # b\n  x: 1\nc: d\n"},
+		{"a map's tag", "a: !!map\n  b: c\nd: e\n", "a", `["b"]`, "a:\n  - b\nd: e\n"},
+		{"a map's tag stays with a map", "a: !!map {b: c}\nd: e\n", "a", `{}`, "a: !!map {}\nd: e\n"},
+		{"a key's tag stays", "!!str a: !!str 1\nb: c\n", "a", `[1]`, "!!str a:\n  - 1\nb: c\n"},
+		{"a text's tag stays with a text", "a: !!str b\n", "a", `"5"`, "a: !!str 5\n"},
 	} {
 		got, err := formatstest.PatchText(t, yaml.Format{}, tt.source, tt.path, tt.value)
 		if err != nil || got != tt.want {

@@ -50,6 +50,11 @@ func (pt *patcher) replacement(n *treeNode, v *formats.Node) []formats.Patch {
 		return append(edits, patch(n.start, n.end, flow.flowNode(v)))
 	}
 	// A tag that does not fit the new value goes with the old one.
+	untagged := *n
+	untagged.start = n.from
+	for _, w := range []nodeWriter{plain, oneLine, flow} {
+		edits = append(edits, pt.blockReplacement(&untagged, w.value(v, up.col, up.list)))
+	}
 	return append(edits, patch(n.from, n.end, flow.value(v, up.col, up.list)))
 }
 
