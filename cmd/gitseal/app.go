@@ -34,7 +34,7 @@ func newApp(s std, u *ui) *cli.App {
 		Version:                versionText(),
 		Description:            appDescription(),
 		Reader:                 s.in,
-		Writer:                 s.out,
+		Writer:                 u.out,
 		ErrWriter:              s.err,
 		UseShortOptionHandling: true,
 		HideHelpCommand:        true,

@@ -70,7 +70,8 @@ type std struct {
 
 // run is the whole program. It returns the exit code.
 func run(ctx context.Context, args []string, s std) int {
-	u := newUI(s)
+	u, out := newUI(s), &output{w: s.out}
+	u.out = out
 	app := newApp(s, u)
 	args = withVerb(args)
 	if words, asked := complete(app, s, args); asked {
@@ -80,6 +81,13 @@ func run(ctx context.Context, args []string, s std) int {
 	args, err := flagsFirst(app, args)
 	if err == nil {
 		err = app.RunContext(ctx, args)
+	}
+	switch failed := out.failure(); {
+	case failed == nil || errors.Is(err, failed):
+	case err == nil:
+		err = failed
+	default: // there are findings, say, and nobody could see them
+		u.warn(failed.Error())
 	}
 	if err == nil {
 		return exitDone
