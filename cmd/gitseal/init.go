@@ -70,7 +70,7 @@ func runInit(c *cli.Context, s std, u *ui) error {
 	if _, err := os.Lstat(name); err == nil {
 		return initIdentity(c, s, u, name)
 	}
-	if err := notLeftOut(c.Context, name); err != nil {
+	if err := notLeftOut(c.Context, name, name+" exists already, and is left out of the sparse checkout"); err != nil {
 		return err
 	}
 	set, err := initialReaders(c, s, u)

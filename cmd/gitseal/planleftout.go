@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"os/exec"
 	"path/filepath"
 
 	"github.com/gitseal/gitseal/cmd/internal/atomicfile"
@@ -27,7 +29,7 @@ func (b *ruleBook) orLeftOut(file, found string) (string, error) {
 		return "", err
 	}
 	if err != nil {
-		return "", leftOutError(ctx, path, root, "is left out of the sparse checkout, and git does not have it here")
+		return "", leftOutError(ctx, path, root, path+" is left out of the sparse checkout, and git does not have it here")
 	}
 	if b.indexed == nil {
 		b.indexed = map[string]string{}
@@ -44,27 +46,38 @@ func (b *ruleBook) onDisk(ctx context.Context, c *rules.Config) error {
 	if !indexed {
 		return nil
 	}
-	return leftOutError(ctx, c.Path, root, "is left out of the sparse checkout, and a rule of it has to change")
+	return leftOutError(ctx, c.Path, root, c.Path+" is left out of the sparse checkout, and a rule of it has to change")
 }
 
-// notLeftOut refuses the name of a configuration that is to be made, if git has one of that
-// name and a sparse checkout leaves it out.
-func notLeftOut(ctx context.Context, name string) error {
-	resolved, err := atomicfile.Resolve(name)
+// notLeftOut refuses, with a text, the name of a file that is to be made, if git has one of that
+// name and a sparse checkout leaves it out. Where git is missing or refuses the repository,
+// nothing is known to be left out.
+func notLeftOut(ctx context.Context, name, text string) error {
+	path, err := atomicfile.Resolve(name)
+	if err != nil {
+		return plainPathError(err)
+	}
+	root, inGit := gitrepo.Root(filepath.Dir(path))
+	if !inGit || !gitrepo.MayBeSparse(root) {
+		return nil
+	}
+	rel, err := filepath.Rel(root, path)
 	if err != nil {
 		return err
 	}
-	var all rules.LeftOut
-	path, root, err := all.Nearer(ctx, name, "")
-	if err != nil || path != resolved {
+	skipped, err := gitrepo.IsSkipped(ctx, root, filepath.ToSlash(rel))
+	if err != nil && !errors.Is(err, exec.ErrNotFound) && !errors.As(err, new(*gitrepo.Error)) {
 		return err
 	}
-	return leftOutError(ctx, path, root, "exists already, and is left out of the sparse checkout")
+	if !skipped {
+		return nil
+	}
+	return leftOutError(ctx, path, root, text)
 }
 
-// leftOutError says what is wrong with a configuration that a sparse checkout leaves out, and
-// how it gets to the disk.
-func leftOutError(ctx context.Context, path, root, what string) error {
+// leftOutError says what is wrong with a file that a sparse checkout leaves out, and how it gets
+// to the disk.
+func leftOutError(ctx context.Context, path, root, text string) error {
 	rel, err := filepath.Rel(root, path)
 	if err != nil {
 		return err
@@ -73,5 +86,5 @@ func leftOutError(ctx context.Context, path, root, what string) error {
 	if cone, err := gitrepo.IsCone(ctx, root); err == nil && cone {
 		name = filepath.ToSlash(filepath.Dir(rel)) // it is made of folders, not of patterns
 	}
-	return failure(path+" "+what, "git -C "+hintName(root)+" sparse-checkout add "+hintName(name))
+	return failure(text, "git -C "+hintName(root)+" sparse-checkout add "+hintName(name))
 }

@@ -77,8 +77,12 @@ func (r *setRun) checkNoReaders() error {
 	return nil
 }
 
-// newInput is the file that is not there yet.
+// newInput is the file that is not there yet. One that git has and leaves out of the work tree
+// would be replaced with the next commit.
 func (r *setRun) newInput() (input, error) {
+	if err := notLeftOut(r.c.Context, r.name, "git has it, and the sparse checkout leaves it out"); err != nil {
+		return input{}, err
+	}
 	path, err := filepath.Abs(r.name)
 	if err != nil {
 		return input{}, err

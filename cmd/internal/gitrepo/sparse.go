@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -49,7 +50,18 @@ func linkedDir(root, file string) string {
 // the index and was left out of the work tree by a sparse checkout (skip-worktree): files and
 // links, there or put there by somebody all the same.
 func SkippedNamed(ctx context.Context, root, name string) ([]string, error) {
-	out, err := Git(ctx, root, "ls-files", "-z", "-t", "--", ":(top,glob)**/"+name)
+	return skipped(ctx, root, ":(top,glob)**/"+name)
+}
+
+// IsSkipped reports whether the file or link at a path, seen from the root, is in the index and
+// was left out of the work tree by a sparse checkout.
+func IsSkipped(ctx context.Context, root, path string) (bool, error) {
+	list, err := skipped(ctx, root, ":(top,literal)"+path)
+	return slices.Contains(list, path), err
+}
+
+func skipped(ctx context.Context, root, pathspec string) ([]string, error) {
+	out, err := Git(ctx, root, "ls-files", "-z", "-t", "--", pathspec)
 	if err != nil {
 		return nil, err
 	}

@@ -37,6 +37,11 @@ func TestSparse(t *testing.T) {
 		if diff := cmp.Diff([]string{".rc", "c/.rc", "ü \tb/.rc"}, got); diff != "" || err != nil {
 			t.Errorf("%v %s", err, diff)
 		}
+		for path, want := range map[string]bool{"ü \tb/x.rc": true, "c/.rc": true, "a/x": false, "ü \tb": false, "*/x.rc": false, "nowhere": false} {
+			if is, err := gitrepo.IsSkipped(t.Context(), dir, path); is != want || err != nil {
+				t.Errorf("%s: %v, %v", path, is, err)
+			}
+		}
 		cone, err := gitrepo.IsCone(t.Context(), dir)
 		if cone || err != nil {
 			t.Errorf("cone: %v, %v", cone, err)
