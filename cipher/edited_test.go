@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/gitseal/gitseal/cipher"
+	"github.com/gitseal/gitseal/formats/merge"
 	"github.com/gitseal/gitseal/formats/yaml"
 	"github.com/gitseal/gitseal/keysources"
 	"github.com/gitseal/gitseal/keysources/age"
@@ -85,5 +86,67 @@ func TestFilesEditedWithoutTheKey(t *testing.T) {
 	}
 	if _, err := o.Restore(src); !errors.Is(err, cipher.ErrAlreadySealed) {
 		t.Errorf("restoring a whole file: got %v", err)
+	}
+}
+
+// Nobody could vouch for what a merge makes of a side that was edited without its key. Versions
+// that were merged all the same say so, and nothing of tampering.
+func TestEditedSidesAreNotMerged(t *testing.T) {
+	id, err := age.Generate(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := yaml.Format{}
+	seal := func(plain string, previous *cipher.Opened) []byte {
+		t.Helper()
+		s, err := cipher.Seal(t.Context(), f, []byte(plain), cipher.SealOptions{Recipients: []keysources.Recipient{id.Recipient()}, Previous: previous})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Bytes
+	}
+	opts := cipher.MergeOptions{Open: cipher.OpenOptions{Identities: []keysources.Identity{id}}}
+	const plain = "a: one\nb: two\nopen_unencrypted: yes\n"
+	base := seal(plain, nil)
+	o, err := cipher.Open(t.Context(), f, base, opts.Open)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours := seal(strings.Replace(plain, "one", "1", 1), o)
+	unmarked := bytes.Replace(base, []byte("unencrypted: yes"), []byte("unencrypted: no"), 1)
+	rec := cipher.MergeRecord{Base: strings.Repeat("b", 40), Ours: strings.Repeat("0", 40), Theirs: strings.Repeat("1", 40)}
+	text, _, _ := bytes.Cut(unmarked, []byte("sops:\n"))
+	edited, err := cipher.MarkEdited(f, text, base, rec.Base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts.Blob = func(id string) ([]byte, error) {
+		return map[string][]byte{rec.Base: base, rec.Ours: ours, rec.Theirs: edited}[id], nil
+	}
+
+	for _, v := range []merge.Versions{{Base: base, Ours: ours, Theirs: edited}, {Base: base, Ours: edited, Theirs: ours}} {
+		var un *cipher.UnmergeableError
+		if _, err := cipher.MergeSealed(f, v, rec); !errors.As(err, &un) || !errors.Is(err, cipher.ErrEdited) {
+			t.Errorf("without a key: got %v, want %v", err, cipher.ErrEdited)
+		}
+		if _, err := cipher.Merge(t.Context(), f, v, opts); !errors.As(err, &un) || !errors.Is(err, cipher.ErrEdited) || errors.Is(err, cipher.ErrTampered) {
+			t.Errorf("with a key: got %v, want %v", err, cipher.ErrEdited)
+		}
+	}
+	if m, err := cipher.MergeSealed(f, merge.Versions{Base: base, Ours: base, Theirs: edited}, rec); err != nil || !bytes.Equal(m.Ours, edited) {
+		t.Errorf("the only side that has changed: %v", err)
+	}
+
+	m, err := cipher.MergeSealed(f, merge.Versions{Base: base, Ours: ours, Theirs: unmarked}, rec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cipher.Reseal(t.Context(), f, m.Ours, opts); !errors.Is(err, cipher.ErrEdited) || errors.Is(err, cipher.ErrTampered) {
+		t.Errorf("resealing: got %v, want %v", err, cipher.ErrEdited)
+	}
+	// A file that its versions do not give is tampered with, as ever.
+	edited = ours
+	if _, err := cipher.Reseal(t.Context(), f, m.Ours, opts); !errors.Is(err, cipher.ErrTampered) {
+		t.Errorf("another version: got %v, want %v", err, cipher.ErrTampered)
 	}
 }

@@ -31,6 +31,9 @@ var (
 	// ErrHalfMerged: the file was merged, or edited ([MarkEdited]), without its data
 	// key, so that nothing vouches for it as a whole until it is resealed.
 	ErrHalfMerged = errors.New("merged or edited without its key, and not resealed yet")
+	// ErrEdited: the file was edited without its data key ([MarkEdited]), and no reader has
+	// accepted the changes; it is not merged, as nobody could vouch for the result.
+	ErrEdited = errors.New("edited without its key, and its changes are not accepted yet")
 	// ErrNotHalfMerged: the file was not merged without its key, or was resealed.
 	ErrNotHalfMerged = errors.New("neither merged nor edited without its key: there is nothing to reseal")
 	// ErrPartGone: a version that a half-merged file was made of is not at hand.

@@ -90,7 +90,8 @@ type versions struct {
 // What is sealed on a side is not plain in the result, unless the other side has that
 // very value plain at that place ([ErrExposed], in an [UnmergeableError]): else whoever
 // can write a file of their own, with another selector, could have values exposed that
-// they cannot open.
+// they cannot open. Nor is a side merged that was edited without its key ([ErrEdited], in
+// an [UnmergeableError]).
 //
 // Its error is or wraps those of [Open] and [Seal], [ErrPartGone], an
 // [UnmergeableError], or what Admit returns.
@@ -100,6 +101,9 @@ func Merge(ctx context.Context, f formats.Format, v merge.Versions, o MergeOptio
 	}
 	g := newMerger(ctx, f, o)
 	vs, err := g.open(v)
+	if errors.Is(err, ErrEdited) {
+		return nil, unmergeableEdited(err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -69,7 +69,9 @@ func readBase(f formats.Format, src []byte) *mergeBase {
 // MergeSealed merges two versions of a sealed file without any key: values are
 // equal if their ciphertexts are. The result is half-merged, as rec says, unless it
 // is one of the sides as it was: every value in it is authentic for its key, and
-// nothing vouches for the whole until [Reseal] has checked it. Nothing is verified.
+// nothing vouches for the whole until [Reseal] has checked it. Nothing is verified. A side
+// that was edited without its key is not merged ([ErrEdited], in an [UnmergeableError]):
+// Reseal could not check the result.
 //
 // Its error is or wraps a [formats.Error], [ErrNotSealed], a [TamperedError] for a
 // block that cannot be read, or an [UnmergeableError].
@@ -91,6 +93,9 @@ func MergeSealed(f formats.Format, v merge.Versions, rec MergeRecord) (*Merged, 
 	if k.isSide(r, k.theirs) {
 		return &Merged{Ours: v.Theirs, Theirs: v.Theirs}, nil
 	}
+	if k.ours.meta.Merged().EditedFrom() != "" || k.theirs.meta.Merged().EditedFrom() != "" {
+		return nil, unmergeableEdited(ErrEdited)
+	}
 	k.block.Seal.merged = &rec
 	out := &Merged{Conflicts: r.Conflicts, HalfMerged: true}
 	if out.Ours, err = dress(f, r.Ours, k.block.build()); err == nil {
@@ -100,6 +105,10 @@ func MergeSealed(f formats.Format, v merge.Versions, rec MergeRecord) (*Merged, 
 		return nil, &UnmergeableError{Reason: "the merged file cannot be written: " + err.Error(), Err: err}
 	}
 	return out, nil
+}
+
+func unmergeableEdited(err error) error {
+	return &UnmergeableError{Reason: "one side cannot be merged: " + err.Error(), Err: err}
 }
 
 // trivialMerge returns the side that was changed if the other was not, nil if both

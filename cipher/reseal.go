@@ -59,7 +59,8 @@ func (r Resealed) GoString() string { return "<resealed file>" }
 //
 // Its error is or wraps those of [Merge], [ErrPartGone], or a [TamperedError] that
 // names the first place at which the file holds something else; for a file that is
-// not half-merged it is [ErrNotHalfMerged].
+// not half-merged it is [ErrNotHalfMerged], and [ErrEdited] for one that was edited, or
+// was made of such a version: its versions do not give what stands there.
 func Reseal(ctx context.Context, f formats.Format, src []byte, o MergeOptions) (*Resealed, error) {
 	return newMerger(ctx, f, o).reseal(src, nil)
 }
@@ -99,6 +100,9 @@ func (g *merger) reseal(src []byte, change func([]byte) ([]byte, error)) (*Resea
 		return nil, err
 	}
 	plain, err := g.agreed(b, h, plan, raw)
+	if t := (*TamperedError)(nil); errors.As(err, &t) && t.Reason == ReasonMerge && rec.EditedFrom() != "" {
+		return nil, ErrEdited
+	}
 	if err != nil {
 		return nil, err
 	}

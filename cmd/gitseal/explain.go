@@ -113,6 +113,8 @@ func explainState(err error, name string, _ bool) (int, string) {
 		return exitWrongState, "reseal it where it was merged, or merge again; gitseal reseal --trust " + name + " seals what stands there, which nothing vouches for"
 	case errors.Is(err, cipher.ErrMergeDepth):
 		return exitWrongState, "reseal it at an earlier commit and merge or rebase from there, a part at a time; or gitseal reseal --trust " + name + " seals what stands there, which nothing vouches for"
+	case errors.Is(err, cipher.ErrEdited):
+		return exitWrongState, "look at that version and reseal it first, on the branch where it was edited (gitseal reseal --accept-changes " + name + "); then undo this merge, and merge again; gitseal reseal --trust " + name + " seals what stands there, which nothing vouches for"
 	case errors.As(err, new(*cipher.UnmergeableError)):
 		return exitWrongState, "take one side as a whole: git checkout --ours (or --theirs) -- " + name + " while git is merging, git checkout COMMIT -- " + name + " later"
 	case errors.Is(err, cipher.ErrAlreadySealed):

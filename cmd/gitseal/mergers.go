@@ -172,6 +172,9 @@ func (g *mergers) report(in input, out *merging.Outcome) error {
 		if errors.Is(out.Cause, cipher.ErrExposed) {
 			hint = "look who changed what is to be sealed (git log), and take one side: gitseal resolve " + name + " --whole --ours (or --theirs); gitseal set makes the other's changes again"
 		}
+		if errors.Is(out.Cause, cipher.ErrEdited) {
+			hint = "a reader looks at that side and reseals it first, on its branch (gitseal reseal --accept-changes " + name + "); merge again then, or take one side: gitseal resolve " + name + " --whole --ours (or --theirs)"
+		}
 		if out.NeedsKey {
 			hint = "somebody with an identity can merge the two: gitseal resolve " + name + "; or take one side, whole: --whole --ours (or --theirs)"
 		}
