@@ -42,6 +42,8 @@ type entry struct {
 	then  time.Time
 	// released is the generation whose objects were let go, see applying.LetGo.
 	released int64
+	// unsaved is an inventory that no status has, see keep.
+	unsaved []v1alpha1.Resource
 }
 
 // Somebody who keeps changing an object is let win for the rest of a minute after

@@ -88,6 +88,11 @@ func (e *retry) Error() string { return e.reason + ": " + e.message }
 
 // Reconcile makes one pass over one SealedManifest: get, open, apply, status.
 func (r *reconciler) Reconcile(ctx context.Context, q reconcile.Request) (reconcile.Result, error) {
+	if ctx.Err() != nil {
+		return reconcile.Result{}, ctx.Err()
+	}
+	ctx, done := finishing(ctx)
+	defer done()
 	began := r.now()
 	var m v1alpha1.SealedManifest
 	if err := r.cached.Get(ctx, q.NamespacedName, &m); client.IgnoreNotFound(err) != nil {
@@ -134,12 +139,12 @@ func (r *reconciler) pass(ctx context.Context, m *v1alpha1.SealedManifest) (v ve
 	}()
 	switch {
 	case m.DeletionTimestamp != nil:
-		return r.finish(ctx, m)
+		return r.finish(ctx, r.memory.recall(m))
 	case m.Spec.Suspend:
-		return r.letGo(ctx, m, verdict{result: metrics.ResultSuspended})
+		return r.letGo(ctx, r.memory.recall(m), verdict{result: metrics.ResultSuspended})
 	}
 	if v = r.look(ctx, m); v.failed() {
-		v = r.letGo(ctx, m, v)
+		v = r.letGo(ctx, r.memory.recall(m), v)
 	}
 	return v
 }
@@ -152,7 +157,7 @@ func (r *reconciler) look(ctx context.Context, m *v1alpha1.SealedManifest) verdi
 	}
 	v.digest, v.keyring, v.rolloutHash = digest(m, set.Revision()), set.Name(), m.Status.RolloutHash
 	if settled(m, v.digest) && answered(m) {
-		if r.quiet(m) {
+		if r.quiet(m) && r.memory.recall(m) == m {
 			return skipped()
 		}
 		if pause := r.memory.fight(m, r.now()); pause > 0 {
@@ -200,11 +205,12 @@ func (r *reconciler) work(ctx context.Context, m *v1alpha1.SealedManifest, set *
 	if err := r.secure(ctx, m); err != nil {
 		return v.fail(v1alpha1.ReasonAPIError, "setting the finalizer failed", true)
 	}
+	whole := r.memory.recall(m)
 	write := r.applier.Apply
-	if settled(m, v.digest) {
+	if settled(m, v.digest) && whole == m {
 		write = r.applier.Keep
 	}
-	outcome, err := write(ctx, m, opened.Objects)
+	outcome, err := write(ctx, whole, opened.Objects)
 	v.outcome = &outcome
 	if err != nil {
 		return v.refused(err)

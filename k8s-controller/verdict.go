@@ -21,6 +21,7 @@ import (
 type verdict struct {
 	result metrics.Result
 	waits  bool // see waiting
+	blip   bool // see reconciler.blip
 	// reason and message are for the conditions. The message names objects and keys,
 	// and never holds the text of an error that this project did not write.
 	reason, message string
@@ -88,6 +89,12 @@ func (v verdict) failed() bool {
 	return false
 }
 
+// changed reports whether the pass did something that the status has to tell of: what is
+// not in the inventory is never taken away again.
+func (v verdict) changed(m *v1alpha1.SealedManifest) bool {
+	return v.outcome != nil && (v.outcome.Changed || !slices.Equal(v.outcome.Resources, m.Status.Resources))
+}
+
 // succeed makes v a success, once its outcome is known.
 func (v verdict) succeed() verdict {
 	v.result = metrics.ResultApplied
@@ -110,6 +117,18 @@ func (v verdict) status(m *v1alpha1.SealedManifest, now time.Time) v1alpha1.Seal
 		suspended(&s, now)
 		return s
 	}
+	if v.outcome != nil {
+		s.Resources = v.outcome.Resources
+		if len(v.outcome.Wrote) > 0 {
+			s.LastAppliedTime = &metav1.Time{Time: now.Truncate(time.Second)}
+		}
+	}
+	if v.failed() && (v.outcome != nil || v.result == metrics.ResultPanic) && v.digest != s.ObservedDigest {
+		s.ObservedDigest = "" // the objects may hold some of another revision now
+	}
+	if v.blip {
+		return s
+	}
 	s.ObservedGeneration = m.Generation
 	s.LastHandledReconcileAt = m.Annotations[v1alpha1.ReconcileAnnotation]
 	if v.keyring != "" {
@@ -117,12 +136,6 @@ func (v verdict) status(m *v1alpha1.SealedManifest, now time.Time) v1alpha1.Seal
 	}
 	if v.integrity != nil {
 		s.Keys, s.Integrity = v.keys, v.integrity
-	}
-	if v.outcome != nil {
-		s.Resources = v.outcome.Resources
-		if len(v.outcome.Wrote) > 0 {
-			s.LastAppliedTime = &metav1.Time{Time: now.Truncate(time.Second)}
-		}
 	}
 	if !v.failed() {
 		s.ObservedDigest, s.RolloutHash = v.digest, v.rolloutHash
