@@ -86,6 +86,78 @@ func TestDriftIsOnlyTold(t *testing.T) {
 	w.awaitReason("db", v1alpha1.ReasonApplied)
 }
 
+// TestDriftStaysWhateverFailsMeanwhile: what is only to be told is not undone because the
+// manifest could not be opened for a moment, or was suspended.
+func TestDriftStaysWhateverFailsMeanwhile(t *testing.T) {
+	suspend := func(w *world, yes bool) {
+		w.edit("db", func(m *v1alpha1.SealedManifest) { m.Spec.Suspend = yes })
+	}
+	var key *corev1.Secret
+	for _, c := range []struct {
+		reason        string
+		begin, finish func(*world)
+	}{
+		{v1alpha1.ReasonNoKeyring,
+			func(w *world) { w.label(w.ns, map[string]string{"world": ""}) },
+			func(w *world) { w.label(w.ns, map[string]string{"world": w.system}) }},
+		{v1alpha1.ReasonSuspended, func(w *world) { suspend(w, true) }, func(w *world) { suspend(w, false) }},
+		{v1alpha1.ReasonNoMatchingKey,
+			func(w *world) {
+				key = newSecret(w.system, "key-"+w.keyring, nil)
+				w.check(w.api.Get(w.t.Context(), client.ObjectKeyFromObject(key), key))
+				w.check(w.api.Delete(w.t.Context(), key.DeepCopy()))
+			},
+			func(w *world) {
+				key.UID, key.ResourceVersion = "", ""
+				w.check(w.api.Create(w.t.Context(), key))
+			}},
+	} {
+		t.Run(c.reason, func(t *testing.T) {
+			w := newWorld(t)
+			r := w.run()
+			w.put(sealed{name: "db", head: "spec:\n  driftPolicy: Warn\n", data: map[string]string{"a": w.value("1")}})
+			w.awaitReason("db", v1alpha1.ReasonApplied)
+			w.vandalize("db", "a", "theirs")
+			w.awaitReason("db", v1alpha1.ReasonDrifted)
+			c.begin(w)
+			w.awaitReason("db", c.reason)
+			c.finish(w)
+			w.await("db", "it is Ready again", func(m *v1alpha1.SealedManifest) bool {
+				return ready(m).Status == "True" && ready(m).Reason != v1alpha1.ReasonSuspended
+			})
+			r.rest()
+			if m := w.get("db"); ready(m).Reason != v1alpha1.ReasonDrifted {
+				t.Errorf("Ready is %+v", ready(m))
+			}
+			if got := text(w.secret("db"))["a"]; got != "theirs" {
+				t.Errorf("the Secret holds %q: it was written", got)
+			}
+		})
+	}
+}
+
+// TestWhatAFailedRevisionWroteIsNoDrift: what was applied of it goes when the manifest is
+// put back, whatever the policy for what others change.
+func TestWhatAFailedRevisionWroteIsNoDrift(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	w.check(w.api.Create(t.Context(), newSecret(w.ns, "two", map[string]string{"theirs": "x"})))
+	one := func(value string) string {
+		return "apiVersion: v1\nkind: Secret\nmetadata:\n  name: one\nstringData:\n  a: " + value + "\n"
+	}
+	two := "---\napiVersion: v1\nkind: Secret\nmetadata:\n  name: two\nstringData:\n  a: " + w.value("2") + "\n"
+	spec := map[string]any{"driftPolicy": "Warn"}
+	good := w.document("db", "yaml", one(w.value("1")), spec)
+	w.apply(good)
+	w.awaitReason("db", v1alpha1.ReasonApplied)
+	w.apply(w.document("db", "yaml", one(w.value("3"))+two, spec))
+	w.awaitReason("db", v1alpha1.ReasonTargetConflict)
+	w.awaitData("one", map[string]string{"a": w.value("3")})
+	w.apply(good)
+	w.awaitReason("db", v1alpha1.ReasonApplied)
+	w.awaitData("one", map[string]string{"a": w.value("1")})
+}
+
 func TestLostMarksComeBack(t *testing.T) {
 	w := newWorld(t)
 	w.run()

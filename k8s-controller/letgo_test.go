@@ -47,3 +47,19 @@ func TestOrphanNeedsNoOpening(t *testing.T) {
 		t.Errorf("the log says %d times that something stalled", n)
 	}
 }
+
+// TestLetGoSecretIsOwnedAgain: that it lost its owner is no drift that is only to be told.
+func TestLetGoSecretIsOwnedAgain(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	w.put(sealed{name: "db", head: "spec:\n  driftPolicy: Warn\n", data: map[string]string{"a": w.value("1")}})
+	w.awaitReason("db", v1alpha1.ReasonApplied)
+	w.edit("db", func(m *v1alpha1.SealedManifest) {
+		m.Spec.Suspend, m.Spec.DeletionPolicy = true, v1alpha1.DeletionOrphan
+	})
+	w.awaitReason("db", v1alpha1.ReasonSuspended)
+	w.eventually("the Secret was let go", func() bool { return len(w.secret("db").OwnerReferences) == 0 }, nil)
+	w.edit("db", func(m *v1alpha1.SealedManifest) { m.Spec.Suspend, m.Spec.DeletionPolicy = false, "" })
+	w.awaitReason("db", v1alpha1.ReasonApplied)
+	w.eventually("it has its owner again", func() bool { return len(w.secret("db").OwnerReferences) == 1 }, nil)
+}

@@ -200,6 +200,22 @@ func (y *memory) letGo(m *v1alpha1.SealedManifest) (done bool) {
 	return done
 }
 
+// unowned reports whether the objects of a manifest, which is to have them again, were let
+// go since it was applied last.
+func (y *memory) unowned(m *v1alpha1.SealedManifest) (yes bool) {
+	y.change(m, func(e *entry) { yes = e.released != 0 && m.Spec.DeletionPolicy != v1alpha1.DeletionOrphan })
+	return yes
+}
+
+// hasApplied takes note that a manifest was applied, so that it has what it is to have.
+func (y *memory) hasApplied(m *v1alpha1.SealedManifest) {
+	y.change(m, func(e *entry) {
+		if m.Spec.DeletionPolicy != v1alpha1.DeletionOrphan {
+			e.released = 0
+		}
+	})
+}
+
 // forget drops what is known of a SealedManifest.
 func (y *memory) forget(key types.NamespacedName) {
 	y.mu.Lock()

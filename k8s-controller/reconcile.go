@@ -207,14 +207,15 @@ func (r *reconciler) work(ctx context.Context, m *v1alpha1.SealedManifest, set *
 	}
 	whole := r.memory.recall(m)
 	write := r.applier.Apply
-	if settled(m, v.digest) && whole == m {
+	if applied(m, v.digest) && whole == m && !r.memory.unowned(m) {
 		write = r.applier.Keep
 	}
 	outcome, err := write(ctx, whole, opened.Objects)
-	v.outcome = &outcome
+	v.outcome, v.applied = &outcome, err == nil
 	if err != nil {
 		return v.refused(err)
 	}
+	r.memory.hasApplied(m)
 	if err := r.unbind(ctx, m, outcome.Resources); err != nil {
 		return v.fail(v1alpha1.ReasonAPIError, "removing the finalizer failed", true)
 	}

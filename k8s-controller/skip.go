@@ -17,13 +17,18 @@ type known func(types.NamespacedName) (uid, resourceVersion string, found bool)
 // it, controls, but those that are being deleted.
 type owned func(*v1alpha1.SealedManifest) []v1alpha1.Resource
 
-// settled reports whether the last pass over a manifest succeeded and nothing that its
-// result depends on has changed since: what differs in its objects is drift.
+// applied reports whether all of a manifest was applied, and nothing that the result
+// depends on has changed since, whatever failed meanwhile: what differs in its objects is
+// drift.
+func applied(m *v1alpha1.SealedManifest, digest string) bool {
+	return m.Status.ObservedDigest == digest && len(m.Status.Resources) > 0
+}
+
+// settled reports whether a manifest was applied, and the last pass over it succeeded.
 func settled(m *v1alpha1.SealedManifest, digest string) bool {
-	s := m.Status
-	ready := readyOf(s)
-	return s.ObservedDigest == digest && len(s.Resources) > 0 &&
-		ready.Status == metav1.ConditionTrue && (ready.Reason == v1alpha1.ReasonApplied || ready.Reason == v1alpha1.ReasonDrifted)
+	ready := readyOf(m.Status)
+	return applied(m, digest) && ready.Status == metav1.ConditionTrue &&
+		(ready.Reason == v1alpha1.ReasonApplied || ready.Reason == v1alpha1.ReasonDrifted)
 }
 
 // answered reports whether the status is about the manifest as it is, and nobody has

@@ -123,7 +123,7 @@ func PassWithPanic(m *v1alpha1.SealedManifest, with any, log logr.Logger) (v1alp
 
 // StatusAfter is the status after a pass that applied, or that failed.
 func StatusAfter(m *v1alpha1.SealedManifest, outcome applying.Outcome, failed *applying.Failure) v1alpha1.SealedManifestStatus {
-	v := verdict{digest: "sha256:new", keyring: "default", integrity: &v1alpha1.Integrity{MAC: "Verified"}, keys: []v1alpha1.KeyUse{{ID: "age1new"}}, outcome: &outcome}
+	v := verdict{digest: "sha256:new", keyring: "default", integrity: &v1alpha1.Integrity{MAC: "Verified"}, keys: []v1alpha1.KeyUse{{ID: "age1new"}}, outcome: &outcome, applied: failed == nil}
 	if failed != nil {
 		return v.refused(failed).status(m, now())
 	}

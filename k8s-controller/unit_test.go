@@ -160,6 +160,11 @@ func TestStatusOfFailureKeepsLastGood(t *testing.T) {
 	if controller.Settled(m, "sha256:new") {
 		t.Error("a failure counts as settled")
 	}
+	m.Status.ObservedDigest = "sha256:old"
+	if s := controller.StatusAfter(m, applying.Outcome{Resources: []v1alpha1.Resource{old}}, &applying.Failure{Reason: v1alpha1.ReasonForbidden, Message: "no"}); s.ObservedDigest != "" {
+		t.Errorf("after another revision was applied in part, the objects count as those of %s", s.ObservedDigest)
+	}
+	m.Status.ObservedDigest = "sha256:new"
 	var kinds []string
 	for _, c := range failed.Conditions {
 		kinds = append(kinds, c.Type+"="+string(c.Status))

@@ -34,6 +34,7 @@ type verdict struct {
 	integrity       *v1alpha1.Integrity // nil: not opened in this pass
 	warnings        []string
 	outcome         *applying.Outcome // nil: nothing was tried
+	applied         bool              // all of it, without failure
 	rolloutHash     string
 }
 
@@ -123,7 +124,10 @@ func (v verdict) status(m *v1alpha1.SealedManifest, now time.Time) v1alpha1.Seal
 			s.LastAppliedTime = &metav1.Time{Time: now.Truncate(time.Second)}
 		}
 	}
-	if v.failed() && (v.outcome != nil || v.result == metrics.ResultPanic) && v.digest != s.ObservedDigest {
+	switch {
+	case v.applied:
+		s.ObservedDigest = v.digest
+	case (v.outcome != nil || v.result == metrics.ResultPanic) && v.digest != s.ObservedDigest:
 		s.ObservedDigest = "" // the objects may hold some of another revision now
 	}
 	if v.blip {
@@ -138,7 +142,7 @@ func (v verdict) status(m *v1alpha1.SealedManifest, now time.Time) v1alpha1.Seal
 		s.Keys, s.Integrity = v.keys, v.integrity
 	}
 	if !v.failed() {
-		s.ObservedDigest, s.RolloutHash = v.digest, v.rolloutHash
+		s.RolloutHash = v.rolloutHash
 	}
 	v.conditions(&s, m.Generation)
 	return s
