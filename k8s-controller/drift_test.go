@@ -243,3 +243,20 @@ func TestWriteOnlyAppliesAtTimes(t *testing.T) {
 func writeOnly(o *controller.Options) {
 	o.SecretAccess, o.Resync = controller.SecretAccessWriteOnly, time.Second
 }
+
+// TestLostStatusComesBack: somebody who takes the status away does not make the manifest
+// one that is never looked at again.
+func TestLostStatusComesBack(t *testing.T) {
+	w := newWorld(t)
+	r := w.run()
+	w.put(sealed{name: "db", data: map[string]string{"a": w.value("1")}})
+	m := w.awaitReason("db", v1alpha1.ReasonApplied)
+	r.rest()
+	had := m.Status
+	m.Status = v1alpha1.SealedManifestStatus{ObservedGeneration: -1}
+	w.check(w.api.Status().Update(t.Context(), m))
+	m = w.awaitReason("db", v1alpha1.ReasonApplied)
+	if m.Status.ObservedDigest != had.ObservedDigest || !slices.Equal(m.Status.Resources, had.Resources) {
+		t.Errorf("the status was %+v, and is %+v", had, m.Status)
+	}
+}

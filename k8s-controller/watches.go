@@ -24,14 +24,21 @@ import (
 const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 
 // manifestChanged lets through what a pass depends on: not the status, which is our
-// own.
+// own, unless somebody took it away.
 func manifestChanged() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		was, is := e.ObjectOld, e.ObjectNew
 		return was.GetUID() != is.GetUID() || was.GetGeneration() != is.GetGeneration() ||
 			!maps.Equal(was.GetLabels(), is.GetLabels()) || !maps.Equal(was.GetAnnotations(), is.GetAnnotations()) ||
-			!was.GetDeletionTimestamp().Equal(is.GetDeletionTimestamp())
+			!was.GetDeletionTimestamp().Equal(is.GetDeletionTimestamp()) || hasStatus(was) && !hasStatus(is)
 	}}
+}
+
+// hasStatus reports whether an object is a SealedManifest that has the condition Ready:
+// nothing here ever removes it.
+func hasStatus(o client.Object) bool {
+	m, ok := o.(*v1alpha1.SealedManifest)
+	return ok && readyOf(m.Status).Type != ""
 }
 
 // labelsChanged lets through namespaces that are new, or have other labels.
