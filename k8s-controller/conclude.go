@@ -77,7 +77,7 @@ func (r *reconciler) blip(m *v1alpha1.SealedManifest, v verdict) bool {
 		r.backoff.NumRequeues(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(m)}) < blips
 }
 
-// count counts what a pass wrote.
+// count counts what a pass wrote, and how often that was done before.
 func (r *reconciler) count(m *v1alpha1.SealedManifest, v verdict) {
 	if v.outcome == nil {
 		return
@@ -88,8 +88,10 @@ func (r *reconciler) count(m *v1alpha1.SealedManifest, v verdict) {
 	}
 	if len(v.outcome.Wrote) > 0 && len(v.outcome.Drifted) > 0 {
 		r.metrics.DriftCorrected(len(v.outcome.Drifted))
-		r.memory.corrected(m, r.now())
 	}
+	had := resourceNames(m.Status.Resources)
+	again := slices.ContainsFunc(v.outcome.Wrote, func(name string) bool { return slices.Contains(had, name) })
+	r.memory.tried(m, v.attempt, again, r.now())
 }
 
 var _ logr.Marshaler = verdict{}

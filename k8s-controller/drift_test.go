@@ -65,6 +65,36 @@ func TestFightEnds(t *testing.T) {
 	w.awaitData("db", map[string]string{"a": w.value("2")})
 }
 
+// TestFightEndsWhileSomethingElseFails: a manifest that is not Ready is no exception.
+func TestFightEndsWhileSomethingElseFails(t *testing.T) {
+	w := newWorld(t)
+	r := w.run()
+	w.check(w.api.Create(t.Context(), newSecret(w.ns, "two", map[string]string{"theirs": "x"})))
+	both := func(one string) {
+		var text string
+		for name, value := range map[string]string{"one": one, "two": w.value("2")} {
+			text += "---\napiVersion: v1\nkind: Secret\nmetadata:\n  name: " + name + "\nstringData:\n  a: " + value + "\n"
+		}
+		w.apply(w.document("db", "yaml", text, nil))
+	}
+	both(w.value("1"))
+	w.awaitReason("db", v1alpha1.ReasonTargetConflict)
+	rounds, most := 0, 20
+	for ; rounds < most; rounds++ {
+		w.vandalize("one", "a", "theirs")
+		r.rest()
+		if text(w.secret("one"))["a"] == "theirs" {
+			break
+		}
+	}
+	if rounds == 0 || rounds == most {
+		t.Errorf("it was corrected %d times", rounds)
+	}
+	// What is new in git is applied all the same.
+	both(w.value("3"))
+	w.awaitData("one", map[string]string{"a": w.value("3")})
+}
+
 func TestDriftIsOnlyTold(t *testing.T) {
 	w := newWorld(t)
 	r := w.run()

@@ -34,7 +34,8 @@ type entry struct {
 	// since is when the generation was first seen, zero once it was ready.
 	since time.Time
 	seen  int64
-	// corrections are how often drift was undone since first.
+	// corrections are how often passes of last undid, since first, what others did.
+	last        attempt
 	corrections int
 	first       time.Time
 	// other is the generation that was first seen to be another controller's then.
@@ -157,20 +158,39 @@ func (y *memory) ready(m *v1alpha1.SealedManifest, now time.Time) (took time.Dur
 	return took, ok
 }
 
-// corrected takes note that drift was undone.
-func (y *memory) corrected(m *v1alpha1.SealedManifest, now time.Time) {
+// attempt is what a pass applies, and what for: if that is another, nobody is kept
+// waiting for the sake of the last.
+type attempt struct {
+	digest     string
+	generation int64
+	asked      string // the annotation that asks for a pass
+}
+
+func attemptOf(m *v1alpha1.SealedManifest, digest string) attempt {
+	return attempt{digest, m.Generation, m.Annotations[v1alpha1.ReconcileAnnotation]}
+}
+
+// tried takes note of a pass, whether it failed or not, and of whether it wrote again
+// what had been written: the first one for an attempt undoes nothing.
+func (y *memory) tried(m *v1alpha1.SealedManifest, a attempt, again bool, now time.Time) {
 	y.change(m, func(e *entry) {
-		if now.Sub(e.first) >= fightPause {
+		switch {
+		case e.last != a:
+			e.last, e.first, e.corrections = a, time.Time{}, 0
+			return
+		case !again:
+			return
+		case now.Sub(e.first) >= fightPause:
 			e.first, e.corrections = now, 0
 		}
 		e.corrections++
 	})
 }
 
-// fight returns how long drift is not to be undone, 0 if it may.
-func (y *memory) fight(m *v1alpha1.SealedManifest, now time.Time) (pause time.Duration) {
+// fight returns how long what others do is not to be undone, 0 if it may.
+func (y *memory) fight(m *v1alpha1.SealedManifest, a attempt, now time.Time) (pause time.Duration) {
 	y.change(m, func(e *entry) {
-		if e.corrections >= fightRounds {
+		if e.last == a && e.corrections >= fightRounds {
 			pause = max(0, fightPause-now.Sub(e.first))
 		}
 	})

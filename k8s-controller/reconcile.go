@@ -156,13 +156,12 @@ func (r *reconciler) look(ctx context.Context, m *v1alpha1.SealedManifest) verdi
 		return v
 	}
 	v.digest, v.keyring, v.rolloutHash = digest(m, set.Revision()), set.Name(), m.Status.RolloutHash
-	if settled(m, v.digest) && answered(m) {
-		if r.quiet(m) && r.memory.recall(m) == m {
-			return skipped()
-		}
-		if pause := r.memory.fight(m, r.now()); pause > 0 {
-			return postponed(pause)
-		}
+	v.attempt = attemptOf(m, v.digest)
+	if settled(m, v.digest) && answered(m) && r.quiet(m) && r.memory.recall(m) == m {
+		return skipped()
+	}
+	if pause := r.memory.fight(m, v.attempt, r.now()); pause > 0 {
+		return postponed(pause)
 	}
 	return r.work(ctx, m, set, v)
 }

@@ -65,6 +65,16 @@ func (y Memory) Wrote(m *v1alpha1.SealedManifest) { y.y.wrote(m) }
 // CatchUp brings what the cache has up to date.
 func (y Memory) CatchUp(m *v1alpha1.SealedManifest) bool { return y.y.catchUp(m) }
 
+// Tried takes note of a pass over m with a digest that wrote again what was written.
+func (y Memory) Tried(m *v1alpha1.SealedManifest, digest string, at time.Time) {
+	y.y.tried(m, attemptOf(m, digest), true, at)
+}
+
+// Fight is how long others are let be.
+func (y Memory) Fight(m *v1alpha1.SealedManifest, digest string, at time.Time) time.Duration {
+	return y.y.fight(m, attemptOf(m, digest), at)
+}
+
 // panicking is an opener that panics.
 type panicking struct{ with any }
 

@@ -128,6 +128,36 @@ func TestMemoryOutlivesStaleCache(t *testing.T) {
 	}
 }
 
+// TestPauseInAFightIsOfOneAttempt: what somebody asks for does not wait because somebody
+// else undid what was asked for before.
+func TestPauseInAFightIsOfOneAttempt(t *testing.T) {
+	y, at := controller.NewMemory(), time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	m := &v1alpha1.SealedManifest{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "db", UID: "u", Generation: 1}}
+	for n := range 6 { // the first undoes nothing
+		if pause := y.Fight(m, "sha256:1", at); pause != 0 {
+			t.Fatalf("after %d passes, there is a pause of %s", n, pause)
+		}
+		y.Tried(m, "sha256:1", at)
+		at = at.Add(time.Second)
+	}
+	if pause := y.Fight(m, "sha256:1", at); pause != 55*time.Second {
+		t.Errorf("the pause is %s", pause)
+	}
+	next, asked := m.DeepCopy(), m.DeepCopy()
+	next.Generation = 2
+	asked.Annotations = map[string]string{v1alpha1.ReconcileAnnotation: "now"}
+	if y.Fight(next, "sha256:1", at) != 0 || y.Fight(asked, "sha256:1", at) != 0 || y.Fight(m, "sha256:2", at) != 0 {
+		t.Error("another generation, another digest, or a pass that was asked for has to wait, too")
+	}
+	if pause := y.Fight(m, "sha256:1", at.Add(time.Minute)); pause != 0 {
+		t.Errorf("a minute later, the pause is %s", pause)
+	}
+	y.Tried(next, "sha256:2", at)
+	if y.Fight(next, "sha256:2", at) != 0 {
+		t.Error("a pass over what is new counts as one that undid something")
+	}
+}
+
 func TestPanicIsOfOneManifest(t *testing.T) {
 	log := &buffer{}
 	m := &v1alpha1.SealedManifest{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "db", Generation: 3}}

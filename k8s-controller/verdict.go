@@ -30,6 +30,7 @@ type verdict struct {
 	retryAfter time.Duration
 
 	digest, keyring string
+	attempt         attempt
 	keys            []v1alpha1.KeyUse   // that opened it in this pass
 	integrity       *v1alpha1.Integrity // nil: not opened in this pass
 	warnings        []string
