@@ -42,8 +42,8 @@ type statusWriter struct {
 }
 
 // write makes next the status of m, if it is another, and gives m the version that the
-// API server returned, and that version's finalizers. It reports whether it wrote. That the manifest is gone is no
-// error.
+// API server returned, and that version's finalizers. It reports whether it wrote. That
+// the manifest is gone is no error.
 func (w statusWriter) write(ctx context.Context, m *v1alpha1.SealedManifest, next v1alpha1.SealedManifestStatus) (bool, error) {
 	if equality.Semantic.DeepEqual(m.Status, next) {
 		return false, nil
