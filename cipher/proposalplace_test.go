@@ -54,7 +54,7 @@ func TestProposalPlace(t *testing.T) {
 		"new value, item changed":          {src: people, path: "users[1].key", edited: strings.Replace(people, "bob\n", "rob\n", 1), selector: "^(pw|key)$", want: cipher.PlaceAround},
 		"changed and moved":                {src: people, path: "users[1].pw", edited: "users:\n- name: zed\n  pw: zedpw\n" + strings.Replace(people[7:], "bobpw", "bobnew", 1), want: cipher.PlaceLost},
 		"two items changed":                {src: people, path: "users[1].pw", edited: "users:\n- name: x\n  pw: annpw\n- name: y\n  pw: bobpw\n", want: cipher.PlaceLost},
-		"equal passwords, inserted":        {src: strings.ReplaceAll(people, "bobpw", "annpw"), path: "users[1].pw", edited: "users:\n- name: zed\n  pw: annpw\n" + strings.ReplaceAll(people, "bobpw", "annpw")[7:], selector: "^pw$", want: cipher.PlaceLost},
+		"equal passwords, inserted":        {src: strings.ReplaceAll(people, "bobpw", "annpw"), path: "users[1].pw", edited: "users:\n- name: zed\n  pw: annpw\n" + strings.ReplaceAll(people, "bobpw", "annpw")[7:], selector: "^pw$", at: "users[2].pw"},
 		"equal items, nothing changed":     {src: "l: [x, x]\na: 1\n", path: "l[1]", edited: "l: [x, x]\na: 2\n"},
 		"equal items, inserted":            {src: "l: [x, x]\n", path: "l[1]", edited: "l: [z, x, x]\n", want: cipher.PlaceLost},
 		"equal items, other one changed":   {src: "l: [x, x]\n", path: "l[1]", edited: "l: [z, x]\n"},
