@@ -293,8 +293,8 @@ func (p Proposal) sealedFor(m *Metadata) bool {
 }
 
 // proposalAAD binds a proposal to its file, its place and what stood there: S(label),
-// the SHA-256 of the file's wrapped keys, S(path), S(by), S(at), S(base). Whoever copies it into another file,
-// or seals that file for others, makes it worthless.
+// the SHA-256 of the file's wrapped keys, S(path), S(by), S(at), S(base). Whoever copies
+// it into another file, or seals that file for others, makes it worthless.
 func proposalAAD(m *Metadata, path *formats.Path, by, at, base string) []byte {
 	var e encoder
 	e.text(proposalLabel)

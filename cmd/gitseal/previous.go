@@ -117,8 +117,8 @@ func (p *previousVersions) close() {
 
 // versions are the earlier versions of a file, the newest first. That of the path which
 // standard input was given stands there, unless the shell has emptied the file already, to
-// put the result there. Where readers are wanted, a file that is in
-// conflict has none: what git has of it besides is older.
+// put the result there. Where readers are wanted, a file that is in conflict has none: what
+// git has of it besides is older.
 func (p *previousVersions) versions(in input) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		at, ok := p.places[in.path]
